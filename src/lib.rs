@@ -1,1 +1,34 @@
+//! Carnet, an identity service for machines.
+//!
+//! **Reading order.** [`domain`] has the nouns and rules; [`sync`] the promise (*Valid means
+//! everywhere*); [`directory`] who may be served from a cache; [`issue`] the token endpoint;
+//! [`http`] the wire.
+//!
+//! **Arrows.** A module may use those left of it, never the reverse; modules in one brace do not
+//! know each other:
+//!
+//! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, manage }
+//! ← http ← app ← dev ← main`
+//!
+//! **Invariants** (each has a test):
+//! - Redis never enforces revocation; the floor in memory does ([`directory::floor`]).
+//! - Pending, absent and known-bad are never answered from a cache while Postgres answers.
+//! - A change is appended to the outbox by the last statement of its transaction
+//!   ([`store::tx`]), so that the order of `seq` is the order of commits.
+//! - An outage is a 503 with `Retry-After`, never the client's fault ([`http`]).
+//! - Only [`http`] says `StatusCode`.
 
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod dev;
+pub mod directory;
+pub mod domain;
+pub mod http;
+pub mod issue;
+pub mod manage;
+pub mod region;
+pub mod seal;
+pub mod store;
+pub mod sync;
+pub mod token;

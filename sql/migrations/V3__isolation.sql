@@ -1,0 +1,105 @@
+-- Two roles that cannot bypass row-level security; Carnet works as one or the other, never as the
+-- owner of the tables. carnet_tenant sees the one tenant named in carnet.tsg_id and what is below
+-- it in the tree; carnet_engine moves keys between store and regions, and reads records.
+
+DO $$
+DECLARE
+    r text;
+BEGIN
+    FOREACH r IN ARRAY ARRAY['carnet_tenant', 'carnet_engine'] LOOP
+        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = r) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN NOBYPASSRLS', r);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- roles belong to the cluster: another database's migration was faster
+            END;
+        END IF;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION current_tsg() RETURNS text
+LANGUAGE sql STABLE AS $$ SELECT current_setting('carnet.tsg_id', true) $$;
+
+-- What a caller may do in a tenant, read under a lock on the caller's own account, so that it
+-- cannot be disabled between this question and the change that depends on it. One row always:
+-- alive: its account, secret and tenant still authenticate; reaches: the tenant exists and is the
+-- token's own or below it; rights: [{permission, products|null}].
+CREATE FUNCTION caller_rights(
+    p_client_id text, p_credential_id text, p_token_tsg text, p_tsg_id text,
+    OUT alive boolean, OUT reaches boolean, OUT rights jsonb)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_path text[];
+BEGIN
+    PERFORM 1
+    FROM service_account a
+    JOIN tenant t ON t.tsg_id = a.tsg_id
+    JOIN client_secret s ON s.service_account_id = a.id
+    WHERE a.client_id = p_client_id AND a.enabled AND a.deleted_at IS NULL
+      AND t.status = 'active' AND s.credential_id = p_credential_id AND s.status = 'valid'
+      AND (s.expires_at IS NULL OR s.expires_at > now())
+    FOR SHARE OF a, s;
+    alive := FOUND;
+    SELECT path INTO v_path FROM tenant WHERE tsg_id = p_tsg_id;
+    reaches := coalesce(p_token_tsg = ANY (v_path), false);
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('permission', rp.permission, 'products', g.products)), '[]')
+    INTO rights
+    FROM access_policy g JOIN role_permission rp ON rp.role_id = g.role_id
+    WHERE alive AND reaches AND g.principal = p_client_id AND g.target_tsg_id = ANY (v_path);
+END $$;
+
+-- The tenants from the root to this one, or nothing. The shape of the tree never changes, so the
+-- answer may be kept for ever.
+CREATE FUNCTION tenant_path(p_tsg_id text) RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT path FROM tenant WHERE tsg_id = p_tsg_id
+$$;
+
+ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON tenant TO carnet_tenant
+    USING (current_tsg() = ANY (path)) WITH CHECK (current_tsg() = ANY (path));
+
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['license', 'credential', 'service_account', 'client_secret',
+                             'access_policy', 'api_key', 'audit_event', 'idempotency_key'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('CREATE POLICY own ON %I TO carnet_tenant
+                        USING (tsg_id = current_tsg()) WITH CHECK (tsg_id = current_tsg())', t);
+    END LOOP;
+    -- Predefined roles have no tenant: everybody reads them, nobody writes them.
+    FOREACH t IN ARRAY ARRAY['role', 'role_permission'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('CREATE POLICY own ON %I TO carnet_tenant
+                        USING (tsg_id = current_tsg()) WITH CHECK (tsg_id = current_tsg())', t);
+        EXECUTE format('CREATE POLICY predefined ON %I FOR SELECT TO carnet_tenant
+                        USING (tsg_id IS NULL)', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['credential', 'client_secret', 'api_key'] LOOP
+        EXECUTE format('CREATE POLICY engine ON %I TO carnet_engine USING (true) WITH CHECK (true)', t);
+    END LOOP;
+    CREATE POLICY engine ON idempotency_key FOR ALL TO carnet_engine USING (true);
+    CREATE POLICY engine ON audit_event FOR INSERT TO carnet_engine WITH CHECK (true);
+END $$;
+
+GRANT SELECT, INSERT ON tenant, license, credential, audit_event TO carnet_tenant;
+GRANT SELECT, INSERT, UPDATE ON service_account, client_secret, api_key TO carnet_tenant;
+GRANT SELECT, INSERT, DELETE ON role, role_permission, access_policy, idempotency_key TO carnet_tenant;
+GRANT SELECT ON product, permission TO carnet_tenant;
+
+GRANT SELECT ON credential, credential_record, product, authority, acknowledgement TO carnet_engine;
+GRANT SELECT, UPDATE ON client_secret, api_key TO carnet_engine;
+GRANT INSERT ON audit_event TO carnet_engine;
+GRANT SELECT, DELETE ON idempotency_key TO carnet_engine;
+GRANT SELECT, INSERT, UPDATE ON region, acknowledgement, signing_key TO carnet_engine;
+GRANT SELECT, INSERT, UPDATE, DELETE ON instance TO carnet_engine;
+GRANT SELECT, DELETE ON change TO carnet_engine;
+GRANT SELECT, INSERT, UPDATE ON authority TO carnet_engine;
+
+REVOKE ALL ON FUNCTION append_changes(text[]), flip_ready(text[]), authority_now(),
+    caller_rights(text, text, text, text), tenant_path(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_changes(text[]) TO carnet_tenant;
+GRANT EXECUTE ON FUNCTION caller_rights(text, text, text, text), tenant_path(text) TO carnet_tenant;
+GRANT EXECUTE ON FUNCTION flip_ready(text[]), authority_now(), tenant_path(text) TO carnet_engine;

@@ -1,0 +1,11 @@
+//! Nouns and rules: what the words of the field mean here, and which sentences they allow.
+//!
+//! No I/O, no async, no wire formats beyond what serde derives.
+
+pub mod algorithm;
+pub mod ids;
+pub mod key;
+pub mod record;
+pub mod rights;
+pub mod secret;
+pub mod tenant;

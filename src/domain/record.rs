@@ -1,0 +1,175 @@
+//! The record of a caller: the flat thing that regions cache and that a request is judged by.
+//!
+//! Judging is pure: a record, what was presented, and the authority's time go in; a verdict comes
+//! out. Whether the record may be believed (lease, floor, seals) is the directory's business.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::algorithm::Algorithm;
+
+/// Whether a part of a record may be served. Other states are not in records at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Liveness {
+    /// Not yet in every region: a cache may hold it, nobody may be served by it.
+    Pending,
+    /// In every required region.
+    Valid,
+}
+
+/// Everything that the hot path needs to know of one service account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The name it is cached by: the `client_id`.
+    pub credential: String,
+    /// The account's id in the management API.
+    pub service_account_id: uuid::Uuid,
+    /// The tenant it belongs to.
+    pub tsg_id: String,
+    /// Account and tenant both in use.
+    pub enabled: bool,
+    /// Its secrets, pending and valid.
+    pub secrets: Vec<SecretPart>,
+    /// The API keys bound to it, pending and valid.
+    pub keys: Vec<KeyPart>,
+    /// Its roles and where they hold.
+    pub grants: Vec<Grant>,
+}
+
+/// One secret of a record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretPart {
+    /// The public id, part of the secret itself.
+    pub credential_id: String,
+    /// Whether every region has it.
+    pub status: Liveness,
+    /// Which pepper made the hash.
+    pub pepper: String,
+    /// HMAC-SHA-256 of the secret.
+    #[serde(with = "base64_32")]
+    pub hash: [u8; 32],
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// One API key of a record, with what its product says of tokens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPart {
+    /// Its public number.
+    pub api_key_id: i64,
+    /// Whether every region has it.
+    pub status: Liveness,
+    /// The product it opens.
+    pub product: String,
+    /// The product's audience (RFC 8707 §2).
+    pub audience: String,
+    /// How tokens for that audience are signed.
+    pub algorithm: Algorithm,
+    /// How long such a token lives at most, seconds.
+    pub token_lifetime_seconds: i64,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A role and where it holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The role's name.
+    pub role: String,
+    /// In this tenant and all below it.
+    pub tsg_id: String,
+    /// For these products; nothing means all apps and services.
+    pub products: Option<Vec<String>>,
+}
+
+/// Thirty-two bytes as standard base64, which is how Postgres's `encode` writes them.
+mod base64_32 {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8; 32], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 32], D::Error> {
+        let bytes = STANDARD.decode(String::deserialize(d)?).map_err(D::Error::custom)?;
+        bytes.try_into().map_err(|_| D::Error::custom("a hash is 32 bytes"))
+    }
+}
+
+/// A record as it was read: which version, and up to which change of the feed it is known to be true.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The record.
+    pub record: Arc<Record>,
+    /// The credential's version.
+    pub version: i64,
+    /// Every change up to this `seq` is in it.
+    pub read_seq: i64,
+}
+
+impl Entry {
+    /// Whether this is a newer reading than `other`: a higher version or, at the same version,
+    /// fewer pending parts. A live reading beats an armed one.
+    #[must_use]
+    pub fn supersedes(&self, other: &Self) -> bool {
+        let order = |e: &Self| (e.version, Reverse(e.record.pending_parts()), e.read_seq);
+        order(self) > order(other)
+    }
+}
+
+fn is_over(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    expires_at.is_some_and(|end| end <= now)
+}
+
+impl Record {
+    /// How many parts are pending. At one version this number only falls (a flip), so that of two
+    /// readings of the same version the one with fewer is the newer.
+    #[must_use]
+    pub fn pending_parts(&self) -> usize {
+        self.secrets.iter().filter(|s| s.status == Liveness::Pending).count()
+            + self.keys.iter().filter(|k| k.status == Liveness::Pending).count()
+    }
+
+    /// The secret of this id, unless its time is over.
+    #[must_use]
+    pub fn secret(&self, credential_id: &str, now: Timestamp) -> Option<&SecretPart> {
+        self.secrets
+            .iter()
+            .find(|s| s.credential_id == credential_id)
+            .filter(|s| !is_over(s.expires_at, now))
+    }
+
+    /// The keys that are not over.
+    pub fn keys(&self, now: Timestamp) -> impl Iterator<Item = &KeyPart> {
+        self.keys.iter().filter(move |k| !is_over(k.expires_at, now))
+    }
+
+    /// The roles it holds in the tenant whose line from the root is `path`, for one product or, with
+    /// nothing, for the management API.
+    #[must_use]
+    pub fn roles(&self, path: &[String], product: Option<&str>) -> Vec<String> {
+        let covers = |g: &Grant| match (&g.products, product) {
+            (None, _) | (Some(_), None) => true,
+            (Some(some), Some(product)) => some.iter().any(|p| p == product),
+        };
+        let mut roles: Vec<String> = self
+            .grants
+            .iter()
+            .filter(|g| path.contains(&g.tsg_id) && covers(g))
+            .map(|g| g.role.clone())
+            .collect();
+        roles.sort_unstable();
+        roles.dedup();
+        roles
+    }
+}

@@ -1,0 +1,112 @@
+//! The schema: bringing it up to date, and refusing one that this program does not know.
+
+use refinery::{Report, Runner};
+use tokio_postgres::Client;
+
+use super::{Store, StoreError, pg_config, tls};
+
+mod embedded {
+    refinery::embed_migrations!("sql/migrations");
+}
+
+/// What a start finds.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Migrations are missing.
+    #[error("the database schema is at version {found}, this program needs {needed}: run `carnet migrate`")]
+    Behind {
+        /// The newest migration that has run; 0 for an empty database.
+        found: i32,
+        /// The newest that this program has.
+        needed: i32,
+    },
+    /// The database is newer than the program.
+    #[error("the database schema is at version {found}, this program knows only up to {needed}: start the newer program")]
+    Ahead {
+        /// The newest migration that has run.
+        found: i32,
+        /// The newest that this program has.
+        needed: i32,
+    },
+    /// A migration that ran is not the one of that number here.
+    #[error("migration {0} in the database is not this program's: is this another program's database?")]
+    Foreign(i32),
+    /// A role of ours could read every tenant's rows.
+    #[error("the database role {0} can bypass row-level security: ALTER ROLE {0} NOSUPERUSER NOBYPASSRLS")]
+    Bypass(String),
+    /// Postgres itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Brings the schema up to date, as the login role itself. Two at once wait for each other:
+    /// refinery takes no lock, so an advisory one is held around it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when Postgres cannot be reached or a migration fails.
+    pub async fn migrate(&self) -> Result<Report, StoreError> {
+        let mut client = self.connect_as_owner().await?;
+        client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(7028)").await?;
+        let report = runner().run_async(&mut client).await;
+        client.batch_execute("SELECT pg_advisory_unlock(7028)").await?;
+        report.map_err(|e| StoreError::Broken(Box::new(e)))
+    }
+
+    /// Checks that the schema is exactly the one of this program, and its roles harmless.
+    ///
+    /// # Errors
+    /// [`SchemaError`], whose message says what to do.
+    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        let mut client = self.connect_as_owner().await?;
+        let exists = client
+            .query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])
+            .await
+            .map_err(StoreError::from)?;
+        let runner = runner();
+        let known = runner.get_migrations();
+        let needed = known.iter().map(refinery::Migration::version).max().unwrap_or(0);
+        let applied = if exists.get(0) {
+            let applied = runner.get_applied_migrations_async(&mut client).await;
+            applied.map_err(|e| StoreError::Broken(Box::new(e)))?
+        } else {
+            Vec::new()
+        };
+        let found = applied.iter().map(refinery::Migration::version).max().unwrap_or(0);
+        for migration in &applied {
+            let ours = known.iter().find(|k| k.version() == migration.version());
+            if ours.is_some_and(|k| k.checksum() != migration.checksum()) {
+                return Err(SchemaError::Foreign(i32::try_from(migration.version()).unwrap_or(i32::MAX)));
+            }
+        }
+        let (found, needed) = (found.try_into().unwrap_or(i32::MAX), needed.try_into().unwrap_or(i32::MAX));
+        match found.cmp(&needed) {
+            std::cmp::Ordering::Less => Err(SchemaError::Behind { found, needed }),
+            std::cmp::Ordering::Greater => Err(SchemaError::Ahead { found, needed }),
+            std::cmp::Ordering::Equal => refuse_bypass(&client).await,
+        }
+    }
+
+    async fn connect_as_owner(&self) -> Result<Client, StoreError> {
+        let config = pg_config(&self.options, None)?;
+        let (client, connection) = config.connect(tls::connector(self.options.ca_file.as_deref())?).await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection for migrations ended");
+            }
+        });
+        Ok(client)
+    }
+}
+
+async fn refuse_bypass(client: &Client) -> Result<(), SchemaError> {
+    const ROLES: &str = include_str!("../../sql/queries/role_find_bypassing.sql");
+    match client.query_opt(ROLES, &[]).await.map_err(StoreError::from)? {
+        Some(row) => Err(SchemaError::Bypass(row.get(0))),
+        None => Ok(()),
+    }
+}
+
+fn runner() -> Runner {
+    embedded::migrations::runner().set_abort_divergent(true).set_grouped(false)
+}

@@ -1,0 +1,128 @@
+//! Postgres, the authority. One file of functions per noun over `sql/queries`.
+//!
+//! Two pools under two roles, neither of which can bypass row-level security: `tenant` for what
+//! administrators do inside one tenant ([`tx`]), `engine` for what moves keys between store and
+//! regions. This room knows nothing of Redis, HTTP or leases.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use secrecy::{ExposeSecret, SecretString};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+pub mod error;
+pub mod feed;
+pub mod migrate;
+pub mod records;
+pub mod settle;
+pub mod signing_keys;
+pub mod tx;
+
+mod tls;
+
+pub use error::StoreError;
+pub use tx::{Committed, Tx};
+
+/// Values for the placeholders of a query.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Where Postgres is, and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `postgresql://…`, the login role a member of `carnet_tenant` and `carnet_engine`.
+    pub database_url: SecretString,
+    /// A file with the certificates that Postgres's is checked by, beside the system's.
+    pub ca_file: Option<std::path::PathBuf>,
+    /// Connections of the engine pool.
+    pub engine_connections: usize,
+    /// Connections of the tenant pool.
+    pub tenant_connections: usize,
+    /// The longest wait for a connection, and for an answer to one statement.
+    pub timeout: Duration,
+}
+
+/// The authority.
+#[derive(Clone, Debug)]
+pub struct Store {
+    tenant: Pool,
+    engine: Pool,
+    options: StoreOptions,
+}
+
+/// The longest that a transaction may sit between two statements. Changes commit in order, so one
+/// that stalls would stall all.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Prepares both pools; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when the URL or the CA file cannot be used.
+    pub fn new(options: StoreOptions) -> Result<Self, StoreError> {
+        Ok(Self {
+            tenant: pool(&options, "carnet_tenant", options.tenant_connections)?,
+            engine: pool(&options, "carnet_engine", options.engine_connections)?,
+            options,
+        })
+    }
+
+    /// A connection of the engine's own, outside the pools, for a feed.
+    pub(crate) fn engine_config(&self) -> Result<tokio_postgres::Config, StoreError> {
+        pg_config(&self.options, Some("carnet_engine"))
+    }
+
+    /// One statement as the engine, in a transaction of its own.
+    async fn engine_query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let query = async {
+            let client = self.engine.get().await?;
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.query(&statement, params).await?)
+        };
+        within(self.options.timeout, query).await
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(StoreError::TimedOut(limit)))
+}
+
+/// A connection that is closed instead of going back to its pool, for when its state is unknown.
+fn discard(client: Object) {
+    drop(Object::take(client));
+}
+
+fn pg_config(options: &StoreOptions, role: Option<&str>) -> Result<tokio_postgres::Config, StoreError> {
+    let mut config: tokio_postgres::Config = options
+        .database_url
+        .expose_secret()
+        .parse()
+        .map_err(|_| StoreError::Configuration("database_url is not a PostgreSQL URL".to_owned()))?;
+    let ms = |d: Duration| d.as_millis();
+    let mut settings = format!(
+        "-c timezone=UTC -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+        ms(options.timeout), ms(options.timeout), ms(IDLE_IN_TRANSACTION),
+    );
+    if let Some(role) = role {
+        settings.push_str(" -c role=");
+        settings.push_str(role);
+    }
+    config.options(settings).application_name("carnet").connect_timeout(options.timeout);
+    Ok(config)
+}
+
+fn pool(options: &StoreOptions, role: &str, connections: usize) -> Result<Pool, StoreError> {
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let tls = tls::connector(options.ca_file.as_deref())?;
+    let manager = Manager::from_config(pg_config(options, Some(role))?, tls, recycling);
+    let wait = Some(options.timeout);
+    Pool::builder(manager)
+        .max_size(connections)
+        .timeouts(Timeouts { wait, create: wait, recycle: wait })
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|e| StoreError::Configuration(e.to_string()))
+}

@@ -1,0 +1,194 @@
+//! The one door for changes: a named transaction inside one tenant, retried when another was faster.
+//!
+//! Who changes something that regions cache says so with [`Tx::touch`]; the versions are raised and
+//! the outbox appended by the last statement before `COMMIT`, sent together with it, because it
+//! holds the lock that makes the order of `seq` the order of commits.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use futures_util::future::join;
+use tokio_postgres::Row;
+
+use super::{Params, Store, StoreError, discard, within};
+use crate::domain::tenant::TsgId;
+
+/// How often a transaction is tried when others are faster.
+const TRIES: usize = 4;
+/// The longest that a whole transaction may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What came of a transaction, and where in the feed it stands.
+#[derive(Debug)]
+pub struct Committed<T> {
+    /// What the body returned.
+    pub value: T,
+    /// The newest `seq` that it appended, if it touched any credential.
+    pub seq: Option<i64>,
+}
+
+/// Errors of a transaction's body that wrap the store's.
+pub trait Caused {
+    /// The store's error behind this one.
+    fn store_error(&self) -> Option<&StoreError>;
+}
+
+impl Caused for StoreError {
+    fn store_error(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+/// An open transaction. Dropped before its end, it takes its connection with it.
+pub struct Tx {
+    client: Option<Object>,
+    touched: BTreeSet<String>,
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        // Reached with a client only when the work was abandoned half way: the connection is inside
+        // a transaction and must not go back to the pool.
+        if let Some(client) = self.client.take() {
+            discard(client);
+        }
+    }
+}
+
+impl Tx {
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.client.as_ref().ok_or_else(|| StoreError::Broken("the transaction is over".into()))
+    }
+
+    /// All rows of a query.
+    ///
+    /// # Errors
+    /// As Postgres says.
+    pub async fn all(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query(&statement, params).await?)
+    }
+
+    /// The one row of a query, if there is one.
+    ///
+    /// # Errors
+    /// As Postgres says; [`StoreError::Broken`] when there are several.
+    pub async fn opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, StoreError> {
+        let mut rows = self.all(sql, params).await?;
+        if rows.len() > 1 {
+            return Err(StoreError::Broken("one row expected, several found".into()));
+        }
+        Ok(rows.pop())
+    }
+
+    /// The one row of a query that always has one.
+    ///
+    /// # Errors
+    /// As Postgres says; [`StoreError::Broken`] when there is not exactly one.
+    pub async fn one(&self, sql: &str, params: Params<'_>) -> Result<Row, StoreError> {
+        let row = self.opt(sql, params).await?;
+        row.ok_or_else(|| StoreError::Broken("one row expected, none found".into()))
+    }
+
+    /// A statement without rows; how many it changed.
+    ///
+    /// # Errors
+    /// As Postgres says.
+    pub async fn run(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.execute(&statement, params).await?)
+    }
+
+    /// Says that the record of this credential is another after this transaction.
+    pub fn touch(&mut self, credential: &str) {
+        self.touched.insert(credential.to_owned());
+    }
+
+    async fn commit(mut self) -> Result<Option<i64>, StoreError> {
+        const APPEND: &str = include_str!("../../sql/queries/change_append.sql");
+        let client = self.client()?;
+        let seq = if self.touched.is_empty() {
+            client.batch_execute("COMMIT").await?;
+            None
+        } else {
+            let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
+            let append = client.prepare_cached(APPEND).await?;
+            // In one go, so that the lock is not held for a round trip. Should the first fail, the
+            // second rolls back.
+            let (appended, committed) =
+                join(client.query_one(&append, &[&touched]), client.batch_execute("COMMIT")).await;
+            let seq = appended?.try_get(0)?;
+            committed?;
+            seq
+        };
+        drop(self.client.take());
+        Ok(seq)
+    }
+
+    async fn roll_back(mut self) {
+        if let Some(client) = self.client.take()
+            && client.batch_execute("ROLLBACK").await.is_err()
+        {
+            discard(client);
+        }
+    }
+}
+
+impl Store {
+    /// Runs `body` in a transaction that sees this one tenant (and what is below it in the tree).
+    /// It is run again when another transaction was faster, so it must not have effects elsewhere.
+    ///
+    /// # Errors
+    /// The body's own, and the store's.
+    pub async fn run_tx<T, E>(
+        &self,
+        name: &'static str,
+        tsg_id: &TsgId,
+        body: impl AsyncFn(&mut Tx) -> Result<T, E>,
+    ) -> Result<Committed<T>, E>
+    where
+        E: From<StoreError> + Caused,
+    {
+        let started = Instant::now();
+        let mut tries = 0;
+        let outcome = loop {
+            tries += 1;
+            let outcome = match tokio::time::timeout(LIMIT, self.try_tx(tsg_id, &body)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(StoreError::TimedOut(LIMIT).into()),
+            };
+            let contended = |e: &E| matches!(e.store_error(), Some(StoreError::Contended(_)));
+            match outcome {
+                Err(error) if tries < TRIES && contended(&error) => {}
+                outcome => break outcome,
+            }
+        };
+        metrics::histogram!("carnet_transaction_seconds", "name" => name).record(started.elapsed());
+        outcome
+    }
+
+    async fn try_tx<T, E>(
+        &self,
+        tsg_id: &TsgId,
+        body: &impl AsyncFn(&mut Tx) -> Result<T, E>,
+    ) -> Result<Committed<T>, E>
+    where
+        E: From<StoreError>,
+    {
+        let client = self.tenant.get().await.map_err(StoreError::from)?;
+        // A tsg_id is ten digits by its type, so it can stand in the statement.
+        let begin = format!("BEGIN; SET LOCAL carnet.tsg_id = '{tsg_id}'");
+        within(self.options.timeout, async { Ok(client.batch_execute(&begin).await?) }).await?;
+        let mut tx = Tx { client: Some(client), touched: BTreeSet::new() };
+        match body(&mut tx).await {
+            Ok(value) => Ok(Committed { value, seq: tx.commit().await? }),
+            Err(error) => {
+                tx.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}
