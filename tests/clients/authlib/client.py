@@ -1,0 +1,96 @@
+"""Authlib as a client, joserfc as a verifier: discover, get tokens, verify them, be recognised.
+
+Nothing here knows a path of the server but `/v1/whoami`; the rest is what Authlib finds in the metadata.
+"""
+
+import os
+
+import requests
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+URL = os.environ["CARNET_URL"]
+TSG_ID = os.environ["CARNET_TSG_ID"]
+CLIENT_ID = os.environ["CARNET_CLIENT_ID"]
+CLIENT_SECRET = os.environ["CARNET_CLIENT_SECRET"]
+TIMEOUT_SECONDS = 10
+
+
+def fetch(url):
+    answer = requests.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+    assert answer.status_code == 200, f"{url} answered {answer.status_code}"
+    assert answer.headers["Content-Type"].split(";")[0] == "application/json", answer.headers
+    return answer.json()
+
+
+def discover():
+    """The metadata, valid by Authlib's reading of RFC 8414 and the same to an OpenID Connect client."""
+    metadata = AuthorizationServerMetadata(fetch(get_well_known_url(URL, external=True)))
+    metadata.validate()
+    assert metadata["issuer"] == URL, metadata
+    openid = fetch(get_well_known_url(URL, external=True, suffix="openid-configuration"))
+    for member in ("issuer", "token_endpoint", "jwks_uri"):
+        assert openid[member] == metadata[member], f"{member} differs between the two documents"
+    assert "RS256" in openid["id_token_signing_alg_values_supported"], openid
+    return metadata
+
+
+def verify(token, issuer, keys, audience):
+    """The access token as a resource server reads it (RFC 9068 §4)."""
+    decoded = jwt.decode(token["access_token"], keys, algorithms=["RS256"])
+    assert decoded.header["typ"] == "at+jwt", decoded.header
+    assert decoded.header["kid"], decoded.header
+    rules = {name: {"essential": True} for name in ("exp", "iat", "jti", "scope", "roles", "credential_id")}
+    rules["iss"] = {"essential": True, "value": issuer}
+    rules["aud"] = {"essential": True, "value": issuer}
+    rules["sub"] = rules["client_id"] = {"essential": True, "value": CLIENT_ID}
+    rules["tsg_id"] = {"essential": True, "value": TSG_ID}
+    rules["scope"]["allow_blank"] = rules["roles"]["allow_blank"] = True
+    jwt.JWTClaimsRegistry(**rules).validate(decoded.claims)
+    assert decoded.claims["aud"] == audience, decoded.claims["aud"]
+    assert abs(decoded.claims["exp"] - decoded.claims["iat"] - token["expires_in"]) <= 1, token["expires_in"]
+    return decoded.claims
+
+
+def walk(metadata, keys, method, scope, audience):
+    assert method in metadata["token_endpoint_auth_methods_supported"], metadata
+    session = OAuth2Session(CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=method, scope=scope)
+    token = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", timeout=TIMEOUT_SECONDS)
+    assert token["token_type"] == "Bearer", token["token_type"]
+    assert token["scope"] == (scope or ""), token["scope"]
+    claims = verify(token, metadata["issuer"], keys, audience)
+
+    answer = session.get(f"{URL}/v1/whoami", timeout=TIMEOUT_SECONDS)
+    assert answer.status_code == 200, f"whoami answered {answer.status_code}"
+    caller = answer.json()
+    for member in ("client_id", "tsg_id", "credential_id", "roles", "scope"):
+        assert caller[member] == claims[member], f"{member}: {caller[member]!r} is not {claims[member]!r}"
+    assert caller["audience"] == metadata["issuer"], caller
+    assert caller["product"] is None and caller["api_key_id"] is None, caller
+
+
+def be_refused(metadata, method):
+    """A wrong secret is `invalid_client`, whichever way it comes."""
+    wrong = CLIENT_SECRET[:-1] + ("0" if CLIENT_SECRET[-1] != "0" else "1")
+    session = OAuth2Session(CLIENT_ID, wrong, token_endpoint_auth_method=method)
+    try:
+        session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", timeout=TIMEOUT_SECONDS)
+    except OAuthError as error:
+        assert error.error == "invalid_client", error
+    else:
+        raise AssertionError("a wrong secret got a token")
+
+
+def main():
+    metadata = discover()
+    keys = KeySet.import_key_set(fetch(metadata["jwks_uri"]))
+    for method in ("client_secret_basic", "client_secret_post"):
+        walk(metadata, keys, method, None, metadata["issuer"])
+        walk(metadata, keys, method, f"tsg_id:{TSG_ID}", [metadata["issuer"], CLIENT_ID])
+        be_refused(metadata, method)
+
+
+main()
