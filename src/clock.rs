@@ -27,6 +27,12 @@ impl BootInstant {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The moment so many milliseconds after boot.
+    #[must_use]
+    pub fn from_millis(ms: u64) -> Self {
+        Self(Duration::from_millis(ms))
+    }
+
     /// Milliseconds since boot, for atomics and metrics.
     #[must_use]
     pub fn as_millis(self) -> u64 {
@@ -48,10 +54,8 @@ impl Clock {
     #[must_use]
     pub fn boot(&self) -> BootInstant {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let since_boot = Duration::new(
-            u64::try_from(time.tv_sec).unwrap_or(0),
-            u32::try_from(time.tv_nsec).unwrap_or(0),
-        );
+        let since_boot =
+            Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
         BootInstant(since_boot + Duration::from_millis(self.pushed_ms.load(Ordering::Relaxed)))
     }
 

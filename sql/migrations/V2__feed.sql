@@ -157,6 +157,7 @@ SELECT c.credential, c.version, jsonb_build_object(
     'credential', c.credential,
     'service_account_id', a.id,
     'tsg_id', a.tsg_id,
+    'path', t.path,
     'enabled', a.enabled AND a.deleted_at IS NULL AND t.status = 'active',
     'secrets', coalesce((
         SELECT jsonb_agg(jsonb_build_object(

@@ -31,6 +31,8 @@ pub struct Record {
     pub service_account_id: uuid::Uuid,
     /// The tenant it belongs to.
     pub tsg_id: String,
+    /// The tenants from the root to its own.
+    pub path: Vec<String>,
     /// Account and tenant both in use.
     pub enabled: bool,
     /// Its secrets, pending and valid.
@@ -143,10 +145,7 @@ impl Record {
     /// The secret of this id, unless its time is over.
     #[must_use]
     pub fn secret(&self, credential_id: &str, now: Timestamp) -> Option<&SecretPart> {
-        self.secrets
-            .iter()
-            .find(|s| s.credential_id == credential_id)
-            .filter(|s| !is_over(s.expires_at, now))
+        self.secrets.iter().find(|s| s.credential_id == credential_id).filter(|s| !is_over(s.expires_at, now))
     }
 
     /// The keys that are not over.

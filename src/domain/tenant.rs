@@ -59,7 +59,9 @@ impl fmt::Display for TsgId {
 
 /// Why a name gives no `client_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name needs 3 to 63 letters, digits or hyphens, once written in lower case with hyphens for the rest")]
+#[error(
+    "a name needs 3 to 63 letters, digits or hyphens, once written in lower case with hyphens for the rest"
+)]
 pub struct NoSlug;
 
 /// The part of a `client_id` before the `@`: lower case, every run of other characters one hyphen.

@@ -1,0 +1,107 @@
+//! The metadata documents: how a client that knows only the issuer finds everything else.
+//!
+//! Two of them, because many clients know only the second: RFC 8414's, and the one of `OpenID`
+//! Connect Discovery. They name what is really there. Two members of the second are demanded by
+//! its readers though nobody logs in here: `authorization_endpoint` answers an OAuth error, and
+//! `id_token_signing_alg_values_supported` is where verifiers look for the algorithms of access
+//! tokens.
+
+use serde::Serialize;
+
+use crate::domain::algorithm::Algorithm;
+
+/// Scopes without a meaning here, which clients send by habit. (`tsg_id:<n>`, which has one,
+/// cannot be listed: there are as many as tenants.)
+pub const HABITUAL_SCOPES: [&str; 3] = ["openid", "email", "profile"];
+
+/// RFC 8414 §2, at `/.well-known/oauth-authorization-server`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuthorizationServerMetadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: Vec<&'static str>,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// Demanded by both documents, and empty lists "MUST be omitted" (RFC 8414 §3.2; some readers
+    /// do refuse one). `none` is the registered value that promises neither code nor token.
+    response_types_supported: Vec<&'static str>,
+    scopes_supported: Vec<&'static str>,
+}
+
+/// `OpenID` Connect Discovery 1.0 §3, at `/.well-known/openid-configuration`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OpenIdConfiguration {
+    #[serde(flatten)]
+    server: AuthorizationServerMetadata,
+    authorization_endpoint: String,
+    subject_types_supported: Vec<&'static str>,
+    id_token_signing_alg_values_supported: Vec<Algorithm>,
+}
+
+impl AuthorizationServerMetadata {
+    /// Describes the server at this issuer URL, which has no trailing slash.
+    #[must_use]
+    pub fn new(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            token_endpoint: format!("{issuer}/oauth2/token"),
+            jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+            grant_types_supported: vec!["client_credentials"],
+            token_endpoint_auth_methods_supported: vec![
+                "client_secret_basic",
+                "client_secret_post",
+            ],
+            response_types_supported: vec!["none"],
+            scopes_supported: HABITUAL_SCOPES.to_vec(),
+        }
+    }
+}
+
+impl OpenIdConfiguration {
+    /// Describes the server at this issuer URL, which has no trailing slash, and *every* algorithm
+    /// that its access tokens may be signed with: verifiers refuse one that is not listed.
+    #[must_use]
+    pub fn new(issuer: &str, algorithms: &[Algorithm]) -> Self {
+        Self {
+            server: AuthorizationServerMetadata::new(issuer),
+            authorization_endpoint: format!("{issuer}/oauth2/authorize"),
+            subject_types_supported: vec!["public"],
+            id_token_signing_alg_values_supported: algorithms.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    /// RFC 8414 §2 and §3.2
+    #[test]
+    fn the_oauth_document_names_what_is_there() {
+        let document = AuthorizationServerMetadata::new("https://id.example");
+        let expected = json!({
+            "issuer": "https://id.example",
+            "token_endpoint": "https://id.example/oauth2/token",
+            "jwks_uri": "https://id.example/.well-known/jwks.json",
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "response_types_supported": ["none"],
+            "scopes_supported": ["openid", "email", "profile"],
+        });
+        assert_eq!(to_value(document).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_openid_document_adds_what_its_readers_demand() {
+        let algorithms = [Algorithm::RS256, Algorithm::EdDSA];
+        let document = to_value(OpenIdConfiguration::new("https://id.example", &algorithms));
+        let mut expected =
+            to_value(AuthorizationServerMetadata::new("https://id.example")).unwrap();
+        expected["authorization_endpoint"] = json!("https://id.example/oauth2/authorize");
+        expected["subject_types_supported"] = json!(["public"]);
+        expected["id_token_signing_alg_values_supported"] = json!(["RS256", "EdDSA"]);
+        assert_eq!(document.unwrap(), expected);
+    }
+}

@@ -1,0 +1,32 @@
+//! Access tokens: made, signed, verified, and described to those who verify them elsewhere.
+//!
+//! One line runs through this room: *signing* is done by `aws-lc-rs` (twice as fast), with keys
+//! parsed once; *verifying* by `ring`. What one library signs the other has checked, always.
+//!
+//! - [`claims`]: what a token says (RFC 9068 §2.2), and whether it still holds;
+//! - [`signer`] and [`verifying`]: the two halves of a key;
+//! - [`jws`]: the strict reading of a compact signature (RFC 7515);
+//! - [`keyring`]: the keys of one moment, and their JWKS;
+//! - [`accepted`]: tokens that have passed before need not be verified twice;
+//! - [`discovery`]: the metadata documents.
+//!
+//! There is no I/O here, and no clock: keys and times are arguments. Whether the credential
+//! *behind* a token is still good is not this room's question but `directory`'s; both must say yes.
+
+pub mod accepted;
+pub mod claims;
+pub mod discovery;
+pub mod jws;
+pub mod keyring;
+pub mod rejected;
+pub mod signer;
+pub mod verifying;
+
+#[cfg(test)]
+mod tests;
+
+/// The `typ` of an access token's header (RFC 9068 §2.1): no other kind of JWT passes for one.
+pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+
+/// A longer token is neither issued nor read.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
