@@ -21,7 +21,9 @@ pub enum SchemaError {
         needed: i32,
     },
     /// The database is newer than the program.
-    #[error("the database schema is at version {found}, this program knows only up to {needed}: start the newer program")]
+    #[error(
+        "the database schema is at version {found}, this program knows only up to {needed}: start the newer program"
+    )]
     Ahead {
         /// The newest migration that has run.
         found: i32,
@@ -47,7 +49,9 @@ impl Store {
     /// [`StoreError`] when Postgres cannot be reached or a migration fails.
     pub async fn migrate(&self) -> Result<Report, StoreError> {
         let mut client = self.connect_as_owner().await?;
-        client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(7028)").await?;
+        client
+            .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(7028)")
+            .await?;
         let report = runner().run_async(&mut client).await;
         client.batch_execute("SELECT pg_advisory_unlock(7028)").await?;
         report.map_err(|e| StoreError::Broken(Box::new(e)))

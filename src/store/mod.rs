@@ -104,7 +104,9 @@ fn pg_config(options: &StoreOptions, role: Option<&str>) -> Result<tokio_postgre
     let ms = |d: Duration| d.as_millis();
     let mut settings = format!(
         "-c timezone=UTC -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
-        ms(options.timeout), ms(options.timeout), ms(IDLE_IN_TRANSACTION),
+        ms(options.timeout),
+        ms(options.timeout),
+        ms(IDLE_IN_TRANSACTION),
     );
     if let Some(role) = role {
         settings.push_str(" -c role=");

@@ -1,0 +1,2 @@
+-- An instance that has stopped serving: no revoke need wait for its lease.
+DELETE FROM instance WHERE instance = $1

@@ -1,0 +1,105 @@
+//! What all workers of an instance know together: lease, floor, memory, roster.
+//!
+//! The feed writes it, requests read it.
+
+use std::sync::{Arc, RwLock};
+
+use jiff::Timestamp;
+use moka::sync::Cache;
+
+use super::flights::Lane;
+use super::floor::Floor;
+use super::lease::Lease;
+use super::roster::Roster;
+use crate::clock::{BootInstant, Clock};
+use crate::domain::record::Entry;
+use crate::store::feed::Change;
+
+/// The most lines of ancestors that are remembered.
+const LINEAGES: u64 = 100_000;
+
+/// Lease, floor, memory and roster.
+#[derive(Debug)]
+pub struct Knowledge {
+    /// The clock that the lease is counted on.
+    pub clock: Arc<Clock>,
+    /// Until when caches may be believed.
+    pub lease: Lease,
+    /// Who is known at all.
+    pub roster: Roster,
+    pub(super) lineages: Cache<String, Arc<[String]>>,
+    floor: RwLock<Floor>,
+    memory: Cache<String, Entry>,
+}
+
+impl Knowledge {
+    /// Knows nothing; remembers at most `records`.
+    #[must_use]
+    pub fn new(clock: Arc<Clock>, records: u64) -> Self {
+        Self {
+            clock,
+            lease: Lease::default(),
+            roster: Roster::default(),
+            lineages: Cache::new(LINEAGES),
+            floor: RwLock::new(Floor::new(i64::MAX, 1)),
+            memory: Cache::new(records),
+        }
+    }
+
+    /// Begins anew with this floor: whatever was remembered belonged to another history, or may
+    /// have changed unseen.
+    pub fn start_over(&self, floor: Floor) {
+        self.lease.end();
+        self.memory.invalidate_all();
+        if let Ok(mut present) = self.floor.write() {
+            *present = floor;
+        }
+    }
+
+    /// Applies changes: from here on older readings of these credentials are refused.
+    pub fn apply(&self, changes: &[Change]) {
+        if let Ok(mut floor) = self.floor.write() {
+            for change in changes {
+                floor.raise(change.seq, &change.credential, change.version);
+            }
+        }
+        self.roster.add(changes.iter().map(|c| c.credential.as_str()));
+    }
+
+    /// While the lease is alive: when it ends, and the authority's time.
+    #[must_use]
+    pub fn may_serve(&self) -> Option<(BootInstant, Timestamp)> {
+        let deadline = BootInstant::from_millis(self.lease.until_ms());
+        (self.clock.boot() < deadline).then_some(())?;
+        Some((deadline, self.clock.authority()?))
+    }
+
+    /// Whether this reading is as new as the floor says. A poisoned lock admits nothing.
+    #[must_use]
+    pub fn admits(&self, entry: &Entry) -> bool {
+        self.floor.read().is_ok_and(|floor| floor.admits(entry))
+    }
+
+    /// It knows of every change above this one.
+    #[must_use]
+    pub fn low_water(&self) -> i64 {
+        self.floor.read().map_or(i64::MAX, |floor| floor.low_water())
+    }
+
+    pub(super) fn recall(&self, credential: &str) -> Option<Entry> {
+        self.memory.get(credential).filter(|entry| self.admits(entry))
+    }
+
+    /// Keeps a reading, unless there is a newer one.
+    pub fn remember(&self, entry: &Entry) {
+        let key = entry.record.credential.clone();
+        self.memory.entry(key).and_upsert_with(|held| match held {
+            Some(held) if !entry.supersedes(held.value()) => held.into_value(),
+            _ => entry.clone(),
+        });
+    }
+
+    pub(super) fn lane(&self, credential: &str) -> Lane {
+        if self.roster.has(credential) { Lane::Known } else { Lane::Doubtful }
+    }
+}

@@ -1,0 +1,30 @@
+//! The permission to answer without asking: counted from before the question, on a clock that does
+//! not stop while the machine sleeps.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::BootInstant;
+
+/// Until when caches may be believed. Starts lapsed.
+#[derive(Debug, Default)]
+pub struct Lease {
+    until_ms: AtomicU64,
+}
+
+impl Lease {
+    /// Extends the lease to `until`; never shortens it.
+    pub fn extend(&self, until: BootInstant) {
+        self.until_ms.fetch_max(until.as_millis(), Ordering::Release);
+    }
+
+    /// Ends the lease at once: the authority is not the one that gave it.
+    pub fn end(&self) {
+        self.until_ms.store(0, Ordering::Release);
+    }
+
+    /// When it ends, in milliseconds since boot.
+    #[must_use]
+    pub fn until_ms(&self) -> u64 {
+        self.until_ms.load(Ordering::Acquire)
+    }
+}

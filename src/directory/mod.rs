@@ -1,0 +1,190 @@
+//! Which credential is this, and may it be served?
+//!
+//! Memory, else Redis, else Postgres. What a cache holds is believed only while the lease is alive,
+//! and only if the entry is as new as the floor says; what a cache holds *against* a caller (absent,
+//! pending, known-bad) is never believed while Postgres answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use jiff::Timestamp;
+
+use crate::clock::{BootInstant, Clock};
+use crate::domain::record::{Entry, Record};
+use crate::region::{Found, Region};
+use crate::store::{Store, StoreError};
+
+pub mod flights;
+pub mod floor;
+pub mod knowledge;
+pub mod lease;
+pub mod roster;
+
+use flights::{Flights, Landed, Lane};
+pub use knowledge::Knowledge;
+
+/// How long after its question an answer of Postgres may still be acted on. A process that was
+/// stopped in between must ask again.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What a record means for a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict<T> {
+    /// Any trustworthy reading of the record may say so.
+    Final(T),
+    /// Only the authority may say so: the caller is absent, pending, or known as bad.
+    Doubtful(T),
+}
+
+/// A verdict that may be acted on until `deadline`.
+#[derive(Clone, Debug)]
+pub struct Served<T> {
+    /// The outcome.
+    pub value: T,
+    /// The authority's time when it was judged.
+    pub now: Timestamp,
+    deadline: BootInstant,
+}
+
+impl<T, E> Served<Result<T, E>> {
+    /// A failure instead of the verdict of one.
+    ///
+    /// # Errors
+    /// The verdict's own.
+    pub fn transpose(self) -> Result<Served<T>, E> {
+        let Self { value, now, deadline } = self;
+        value.map(|value| Served { value, now, deadline })
+    }
+}
+
+impl<T> Served<T> {
+    /// Whether it may still be acted on. Asked again right before a token is signed.
+    #[must_use]
+    pub fn is_fresh(&self, clock: &Clock) -> bool {
+        clock.boot() < self.deadline
+    }
+}
+
+/// The authority is needed and cannot be asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Outage {
+    /// It does not answer.
+    #[error("the authority cannot be asked: {0}")]
+    Store(Arc<StoreError>),
+    /// Too many others are asking about callers that nobody knows.
+    #[error("too many questions about unknown callers at once")]
+    Crowded,
+    /// The server is stopping.
+    #[error("stopping")]
+    Stopping,
+}
+
+/// One worker's view: what all workers know together, and the worker's own connection to Redis.
+#[derive(Clone)]
+pub struct Directory {
+    knowledge: Arc<Knowledge>,
+    flights: Arc<Flights>,
+    region: Region,
+    store: Store,
+}
+
+impl Directory {
+    /// `knowledge` and `flights` are shared by all workers; `region` is this worker's own.
+    #[must_use]
+    pub fn new(knowledge: Arc<Knowledge>, flights: Arc<Flights>, region: Region, store: Store) -> Self {
+        Self { knowledge, flights, region, store }
+    }
+
+    /// The clock that deadlines are on.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.knowledge.clock
+    }
+
+    /// Judges the caller of this name by the nearest record that may be believed.
+    ///
+    /// # Errors
+    /// [`Outage`] when only the authority could tell, and it does not.
+    pub async fn decide<T>(
+        &self,
+        credential: &str,
+        judge: impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
+    ) -> Result<Served<T>, Outage> {
+        let asked = self.knowledge.clock.boot();
+        let lane = match self.from_caches(credential, &judge).await {
+            Ok(served) => return Ok(served),
+            Err(lane) => lane,
+        };
+        let reading = self.flights.join(lane, credential, self.reader(credential)).await?;
+        metrics::counter!("carnet_lookups_total", "from" => "postgres").increment(1);
+        let record = reading.entry.as_ref().map(|e| &e.record);
+        let (Verdict::Final(value) | Verdict::Doubtful(value)) = judge(record, reading.now);
+        Ok(Served { value, now: reading.now, deadline: asked.plus(FRESH) })
+    }
+
+    /// A final verdict from memory or Redis, or else the lane in which to ask Postgres.
+    async fn from_caches<T>(
+        &self,
+        credential: &str,
+        judge: &impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
+    ) -> Result<Served<T>, Lane> {
+        let known = &self.knowledge;
+        // The lease is looked at together with each entry: the look at Redis takes time.
+        let weigh = |entry: &Entry, from: &'static str| {
+            let (deadline, now) = known.may_serve().ok_or_else(|| known.lane(credential))?;
+            match judge(Some(&entry.record), now) {
+                Verdict::Final(value) => {
+                    metrics::counter!("carnet_lookups_total", "from" => from).increment(1);
+                    Ok(Served { value, now, deadline })
+                }
+                Verdict::Doubtful(_) => Err(Lane::Doubtful),
+            }
+        };
+        if let Some(entry) = known.recall(credential) {
+            return weigh(&entry, "memory");
+        }
+        if known.may_serve().is_some()
+            && let Ok(Found::Entry(entry)) = self.region.get(credential).await
+            && known.admits(&entry)
+        {
+            known.remember(&entry);
+            return weigh(&entry, "redis");
+        }
+        Err(known.lane(credential))
+    }
+
+    /// Reads a record from Postgres and, behind the answer, fills memory and Redis with it.
+    fn reader(&self, credential: &str) -> impl Fn() -> LocalBoxFuture<'static, Landed> + 'static + use<> {
+        let (this, credential) = (self.clone(), credential.to_owned());
+        move || {
+            let (this, credential) = (this.clone(), credential.clone());
+            Box::pin(async move {
+                let reading = this.store.read_record(&credential).await.map_err(Arc::new)?;
+                if let Some(entry) = reading.entry.clone() {
+                    this.knowledge.remember(&entry);
+                    // Nobody waits for it, and nothing but speed depends on it.
+                    actix_web::rt::spawn(async move { this.region.fill(&entry, false).await });
+                }
+                Ok(reading)
+            })
+        }
+    }
+
+    /// The tenants from the root to this one; nothing for an unknown one. Never changes once there.
+    ///
+    /// # Errors
+    /// [`Outage`] when it is not in memory and Postgres does not tell.
+    pub async fn lineage(&self, tsg_id: &str) -> Result<Option<Arc<[String]>>, Outage> {
+        if let Some(path) = self.knowledge.lineages.get(tsg_id) {
+            return Ok(Some(path));
+        }
+        let _permit = self.flights.permit(Lane::Doubtful).await?;
+        let path = self.store.tenant_path(tsg_id).await.map_err(|e| Outage::Store(Arc::new(e)))?;
+        let path: Option<Arc<[String]>> = path.map(Into::into);
+        if let Some(path) = &path {
+            self.knowledge.lineages.insert(tsg_id.to_owned(), Arc::clone(path));
+        }
+        Ok(path)
+    }
+}

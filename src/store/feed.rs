@@ -1,0 +1,259 @@
+//! The feed's side of the authority: histories, leases, changes since.
+//!
+//! An instance polls over a connection of its own, which also listens for wake-ups. A lease is
+//! committed before the snapshot is taken that changes are read from; the other way round loses a
+//! revoke that falls between the two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join;
+use futures_util::stream::{StreamExt, poll_fn};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+use uuid::Uuid;
+
+use super::{Store, StoreError, tls, within};
+
+/// Which history of the authority an answer belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct History {
+    /// Of the cluster.
+    pub system_identifier: i64,
+    /// Raised by every promotion and point-in-time recovery.
+    pub timeline: i32,
+    /// Raised whenever Carnet noticed another history than before.
+    pub restore_counter: i32,
+}
+
+/// One line of the outbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Its place; the order of commits.
+    pub seq: i64,
+    /// Whose record it is about.
+    pub credential: String,
+    /// The record's version from here on.
+    pub version: i64,
+    /// Same version, but what was pending in it is valid now.
+    pub flipped: bool,
+}
+
+/// Who polls.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This process.
+    pub instance: Uuid,
+    /// Its region.
+    pub region: String,
+}
+
+/// What an instance acknowledges when it renews its lease.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    /// It has applied every change up to here.
+    pub applied: i64,
+    /// It remembers every change above this one.
+    pub low_water: i64,
+    /// How long the authority must believe the lease alive: the lease and the drift margin.
+    pub believed: Duration,
+}
+
+/// The answer to one poll.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The authority's time.
+    pub now: Timestamp,
+    /// The history that the answer belongs to.
+    pub history: History,
+    /// Whether that is the history that the database itself thinks it tells.
+    pub same_history: bool,
+    /// The newest change there is.
+    pub head: i64,
+    /// The present epoch of the region's cache.
+    pub epoch: i64,
+    /// How many live instances of the region are older than this one.
+    pub rank: i64,
+    /// Changes after the one that was asked from, in order, at most the limit.
+    pub changes: Vec<Change>,
+    /// Whether a lease was renewed; false if none was asked for or the instance is not registered.
+    pub renewed: bool,
+}
+
+/// A connection for polling.
+pub struct FeedConnection {
+    client: Client,
+    renew: Statement,
+    poll: Statement,
+    timeout: Duration,
+}
+
+impl Store {
+    /// Connects for polling; `wake` is notified when something changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn connect_feed(&self, wake: Arc<Notify>) -> Result<FeedConnection, StoreError> {
+        const RENEW: &str = include_str!("../../sql/queries/instance_renew_lease.sql");
+        const POLL: &str = include_str!("../../sql/queries/change_poll.sql");
+        let connect = async {
+            let tls = tls::connector(self.options.ca_file.as_deref())?;
+            let (client, mut connection) = self.engine_config()?.connect(tls).await?;
+            let mut messages = poll_fn(move |cx| connection.poll_message(cx));
+            tokio::spawn(async move {
+                while let Some(Ok(message)) = messages.next().await {
+                    if matches!(message, AsyncMessage::Notification(_)) {
+                        wake.notify_one();
+                    }
+                }
+                // The connection is gone: the next poll will say so, and should be soon.
+                wake.notify_one();
+            });
+            client.batch_execute("LISTEN carnet_change").await?;
+            let (renew, poll) = (client.prepare(RENEW).await?, client.prepare(POLL).await?);
+            Ok(FeedConnection { client, renew, poll, timeout: self.options.timeout })
+        };
+        within(self.options.timeout, connect).await
+    }
+
+    /// Writes down which history this is, if nobody has, and notices when it is another.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_history(&self, master_check: &str) -> Result<(History, Option<String>), StoreError> {
+        const INSERT: &str = include_str!("../../sql/queries/authority_insert.sql");
+        const CHANGED: &str = include_str!("../../sql/queries/authority_update_changed.sql");
+        const READ: &str = include_str!("../../sql/queries/authority_read.sql");
+        self.engine_query(INSERT, &[&master_check]).await?;
+        self.engine_query(CHANGED, &[]).await?;
+        let rows = self.engine_query(READ, &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Broken("the authority has one row".into()))?;
+        Ok((history(row)?, row.try_get("master_check")?))
+    }
+
+    /// Says that the feed's head went back behind `applied`, if it did: this is another history.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_went_back(&self, applied: i64) -> Result<(), StoreError> {
+        const UPDATE: &str = include_str!("../../sql/queries/authority_update_went_back.sql");
+        self.engine_query(UPDATE, &[&applied]).await?;
+        Ok(())
+    }
+
+    /// The newest `limit` changes, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_floor(&self, limit: usize) -> Result<Vec<(i64, String, i64)>, StoreError> {
+        const LOAD: &str = include_str!("../../sql/queries/change_load_floor.sql");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.engine_query(LOAD, &[&limit]).await?;
+        let change = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        rows.iter().map(change).collect()
+    }
+
+    /// Registers an instance, whose floor is loaded, and gives it its first lease.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn register(&self, who: &Identity, first: Renewal) -> Result<(), StoreError> {
+        const REGION: &str = include_str!("../../sql/queries/region_register.sql");
+        const INSTANCE: &str = include_str!("../../sql/queries/instance_register.sql");
+        self.engine_query(REGION, &[&who.region]).await?;
+        let believed = first.believed.as_secs_f64();
+        let values: super::Params<'_> =
+            &[&who.instance, &who.region, &first.applied, &first.low_water, &believed];
+        self.engine_query(INSTANCE, values).await?;
+        Ok(())
+    }
+
+    /// Takes an instance off the list: it has stopped serving.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unregister(&self, instance: Uuid) -> Result<(), StoreError> {
+        const DELETE: &str = include_str!("../../sql/queries/instance_delete.sql");
+        self.engine_query(DELETE, &[&instance]).await?;
+        Ok(())
+    }
+
+    /// Removes what nobody needs any more: old changes but the newest `keep`, instances long gone,
+    /// idempotency keys of yesterday.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prune(&self, keep: usize) -> Result<(), StoreError> {
+        const CHANGES: &str = include_str!("../../sql/queries/change_prune.sql");
+        const INSTANCES: &str = include_str!("../../sql/queries/instance_delete_gone.sql");
+        const REPEATS: &str = include_str!("../../sql/queries/idempotency_key_prune.sql");
+        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+        self.engine_query(INSTANCES, &[]).await?;
+        self.engine_query(CHANGES, &[&keep]).await?;
+        self.engine_query(REPEATS, &[]).await?;
+        Ok(())
+    }
+}
+
+impl FeedConnection {
+    /// Asks for at most `limit` changes after `after`, having renewed the lease if there is a renewal.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when no answer came in time; the connection is not usable afterwards.
+    pub async fn poll(
+        &self,
+        who: &Identity,
+        after: i64,
+        limit: i64,
+        renewal: Option<Renewal>,
+    ) -> Result<Answer, StoreError> {
+        let ask: super::Params<'_> = &[&after, &limit, &who.region, &who.instance];
+        let poll = self.client.query(&self.poll, ask);
+        let (renewed, rows) = match renewal {
+            None => (false, within(self.timeout, async { Ok(poll.await?) }).await?),
+            Some(r) => {
+                let believed = r.believed.as_secs_f64();
+                let lease: super::Params<'_> = &[&who.instance, &r.applied, &r.low_water, &believed];
+                // Sent together and executed in this order, each in its own transaction: the lease
+                // is committed when the poll's snapshot is taken.
+                let both = async {
+                    let (renewed, rows) = join(self.client.execute(&self.renew, lease), poll).await;
+                    Ok((renewed? == 1, rows?))
+                };
+                within(self.timeout, both).await?
+            }
+        };
+        answer(&rows, renewed)
+    }
+}
+
+fn history(row: &Row) -> Result<History, StoreError> {
+    Ok(History {
+        system_identifier: row.try_get("system_identifier")?,
+        timeline: row.try_get("timeline")?,
+        restore_counter: row.try_get("restore_counter")?,
+    })
+}
+
+fn answer(rows: &[Row], renewed: bool) -> Result<Answer, StoreError> {
+    let first = rows.first().ok_or_else(|| StoreError::Broken("a poll gives at least one row".into()))?;
+    let mut changes = Vec::new();
+    for row in rows {
+        if let Some(seq) = row.try_get("seq")? {
+            let flipped = row.try_get::<_, &str>("kind")? == "flipped";
+            let (credential, version) = (row.try_get("credential")?, row.try_get("version")?);
+            changes.push(Change { seq, credential, version, flipped });
+        }
+    }
+    Ok(Answer {
+        now: first.try_get("now")?,
+        history: history(first)?,
+        same_history: first.try_get("same_history")?,
+        head: first.try_get("head")?,
+        epoch: first.try_get("epoch")?,
+        rank: first.try_get("rank")?,
+        changes,
+        renewed,
+    })
+}

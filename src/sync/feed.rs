@@ -1,0 +1,190 @@
+//! The feed: every instance hears every change, under a lease that it earns by listening.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{FeedStatus, Spread, StartError, SyncOptions};
+use crate::clock::BootInstant;
+use crate::directory::floor::Floor;
+use crate::directory::{Knowledge, roster};
+use crate::region::{Place, PlaceCell};
+use crate::store::feed::{Answer, FeedConnection, History, Renewal};
+use crate::store::{Store, StoreError};
+
+/// The most changes in one answer. When there are more, the lease is not renewed until all are heard.
+const BATCH: i64 = 10_000;
+/// How many names are asked for at once.
+const NAMES: i64 = 50_000;
+/// The shortest time between two polls, so that a burst of changes is heard in few answers.
+const GAP: Duration = Duration::from_millis(3);
+/// The wait before the next try when Postgres is away.
+const AWAY: Duration = Duration::from_millis(200);
+
+/// Where this instance is in which history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    history: History,
+    /// All changes up to here are applied.
+    applied: i64,
+    /// The authority knows that all up to here are applied.
+    acknowledged: i64,
+    lease_until: BootInstant,
+}
+
+/// What came of an answer.
+enum Heard {
+    /// Everything up to the head.
+    All,
+    /// There is more to hear, or to acknowledge, at once.
+    More,
+    /// Another history, or one that has forgotten this instance.
+    StartOver,
+}
+
+pub(super) struct Feed {
+    pub store: Store,
+    pub knowledge: Arc<Knowledge>,
+    pub place: Arc<PlaceCell>,
+    pub wake: Arc<Notify>,
+    pub options: SyncOptions,
+    pub master_checks: Vec<String>,
+    pub status: watch::Sender<FeedStatus>,
+    pub changed: mpsc::Sender<String>,
+    pub spread: Spread,
+    pub position: Option<Position>,
+}
+
+impl Feed {
+    /// Loads floor and roster and registers. Before the first lease, as it must be.
+    pub async fn load(&mut self) -> Result<(), StartError> {
+        let current = self.master_checks.first().ok_or(StartError::WrongMasterKeys)?;
+        let (history, check) = self.store.note_history(current).await?;
+        // One of ours is enough: a new master key comes before the old one while keys are rotated.
+        if check.is_some_and(|check| !self.master_checks.contains(&check)) {
+            return Err(StartError::WrongMasterKeys);
+        }
+        let changes = self.store.load_floor(self.options.floor_limit).await?;
+        let low_water = changes.first().map_or(0, |(seq, ..)| seq - 1);
+        let applied = changes.last().map_or(0, |(seq, ..)| *seq);
+        let mut floor = Floor::new(low_water, self.options.floor_limit);
+        for (seq, credential, version) in &changes {
+            floor.raise(*seq, credential, *version);
+        }
+        self.load_roster().await?;
+        self.knowledge.start_over(floor);
+        let renewal = self.renewal(applied);
+        self.store.register(&self.options.who, renewal).await?;
+        let lease_until = BootInstant::default();
+        self.position = Some(Position { history, applied, acknowledged: applied, lease_until });
+        Ok(())
+    }
+
+    async fn load_roster(&self) -> Result<(), StoreError> {
+        let (mut after, mut left) = (String::new(), roster::LIMIT);
+        loop {
+            let names = self.store.list_credentials(&after, NAMES).await?;
+            self.knowledge.roster.add(names.iter().map(String::as_str));
+            left = left.saturating_sub(names.len());
+            match names.into_iter().next_back() {
+                Some(last) if left > 0 => after = last,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn renewal(&self, applied: i64) -> Renewal {
+        Renewal { applied, low_water: self.knowledge.low_water(), believed: self.options.believed() }
+    }
+
+    /// Polls until it is told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while let Some(ended) = stop.run_until_cancelled(self.listen()).await {
+            match ended {
+                Ok(()) => tracing::warn!("the authority's history is another one now: starting over"),
+                Err(error) => tracing::warn!(%error, "the feed is interrupted"),
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(AWAY)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Listens on one connection until it fails, or the history turns out to be another.
+    async fn listen(&mut self) -> Result<(), StartError> {
+        if self.position.is_none() {
+            self.load().await?;
+        }
+        let connection = self.store.connect_feed(Arc::clone(&self.wake)).await?;
+        loop {
+            match self.poll(&connection).await? {
+                Heard::More => {}
+                Heard::All => {
+                    let wake = self.wake.notified();
+                    drop(tokio::time::timeout(self.options.poll_interval, wake).await);
+                    tokio::time::sleep(GAP).await;
+                }
+                Heard::StartOver => {
+                    self.knowledge.lease.end();
+                    self.position = None;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn poll(&mut self, connection: &FeedConnection) -> Result<Heard, StoreError> {
+        let Some(at) = self.position else { return Ok(Heard::StartOver) };
+        let clock = Arc::clone(&self.knowledge.clock);
+        // The lease is counted from before the question.
+        let asked = clock.boot();
+        let left = BootInstant::since(at.lease_until, asked);
+        let due = at.applied != at.acknowledged || left < self.options.lease / 3 * 2;
+        let renewal = due.then(|| self.renewal(at.applied));
+        let answer = connection.poll(&self.options.who, at.applied, BATCH, renewal).await?;
+        clock.hear(answer.now, clock.boot());
+        if !answer.same_history || answer.history != at.history || (due && !answer.renewed) {
+            return Ok(Heard::StartOver);
+        }
+        if answer.head < at.applied {
+            self.store.note_went_back(at.applied).await?;
+            return Ok(Heard::StartOver);
+        }
+        Ok(self.hear(at, asked, due, answer))
+    }
+
+    fn hear(&mut self, mut at: Position, asked: BootInstant, renewed: bool, answer: Answer) -> Heard {
+        self.place.move_to(place(&self.options.who.region, &at.history, answer.epoch));
+        self.knowledge.apply(&answer.changes);
+        at.applied = answer.changes.last().map_or(at.applied, |last| last.seq);
+        let heard_all = i64::try_from(answer.changes.len()).is_ok_and(|n| n < BATCH);
+        if renewed {
+            at.acknowledged = self.position.map_or(at.applied, |before| before.applied);
+            if heard_all {
+                at.lease_until = asked.plus(self.options.lease);
+                self.knowledge.lease.extend(at.lease_until);
+            }
+        }
+        self.position = Some(at);
+        let status = FeedStatus { applied: at.applied, rank: answer.rank };
+        self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("carnet_feed_lag_changes").set((answer.head - at.applied) as f64);
+        for change in answer.changes {
+            if change.flipped {
+                self.spread.tell_flipped(&change.credential);
+            }
+            // When the queue is full the credential is written when it is asked for.
+            drop(self.changed.try_send(change.credential));
+        }
+        if heard_all && at.applied == at.acknowledged { Heard::All } else { Heard::More }
+    }
+}
+
+/// The place that entries of this region are sealed for, in this history and epoch.
+fn place(region: &str, history: &History, epoch: i64) -> Place {
+    let History { system_identifier, timeline, restore_counter } = history;
+    Place::new(region, &format!("{system_identifier}.{timeline}.{restore_counter}"), epoch)
+}

@@ -1,0 +1,174 @@
+//! What moves keys from the store to the region and back: feed, warmer, spread.
+//!
+//! The feed tells an instance what changed and earns its lease. The warmer turns Pending into Valid:
+//! writes, reads back, acknowledges, flips. The spread knows how far every instance is, so that a
+//! revoke can return with proof. All of them run beside the requests, on a thread of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::directory::Knowledge;
+use crate::region::{PlaceCell, Region};
+use crate::seal::Sealer;
+use crate::store::feed::Identity;
+use crate::store::{Store, StoreError};
+use crate::token::keyring::KeyringCell;
+
+mod feed;
+mod signing;
+mod spread;
+mod warmer;
+
+pub use signing::{KeyringLoadError, load_keyring};
+pub use spread::Spread;
+
+/// How often what nobody needs any more is removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// The longest that a start waits for its first lease.
+const FIRST_LEASE: Duration = Duration::from_secs(2);
+/// The most credentials that wait to be written into Redis again after a change. More are dropped:
+/// they are written when they are asked for.
+const REWARM: usize = 4096;
+
+/// The dials of the protocol.
+#[derive(Clone, Debug)]
+pub struct SyncOptions {
+    /// Who this is.
+    pub who: Identity,
+    /// How long an instance serves without hearing from Postgres; also the longest that a revoke
+    /// can take when an instance is cut off.
+    pub lease: Duration,
+    /// The longest time between two polls.
+    pub poll_interval: Duration,
+    /// How many changes are remembered.
+    pub floor_limit: usize,
+}
+
+impl SyncOptions {
+    /// How long the authority must believe a lease alive: clocks may drift by two percent, and the
+    /// lease is compared at two places.
+    #[must_use]
+    pub fn believed(&self) -> Duration {
+        self.lease + self.lease / 50 + Duration::from_secs(1)
+    }
+}
+
+/// Why synchronisation cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Other master keys made what is in the database.
+    #[error("the master keys are not those of this database: entries and secrets could not be read")]
+    WrongMasterKeys,
+    /// Postgres itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How the feed is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FeedStatus {
+    /// All changes up to this one are applied.
+    pub applied: i64,
+    /// How many live instances of the region are older; the oldest one warms first.
+    pub rank: i64,
+}
+
+impl FeedStatus {
+    /// Before the first answer.
+    const UNHEARD: Self = Self { applied: -1, rank: 0 };
+}
+
+/// The running tasks.
+pub struct Sync {
+    spread: Spread,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    store: Store,
+    who: Identity,
+}
+
+impl Sync {
+    /// Loads the floor, registers, and starts the tasks. From then on the lease comes and goes.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        store: Store,
+        knowledge: Arc<Knowledge>,
+        place: Arc<PlaceCell>,
+        region: Region,
+        options: SyncOptions,
+        master_checks: Vec<String>,
+    ) -> Result<Self, StartError> {
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (status, watching) = watch::channel(FeedStatus::UNHEARD);
+        let mut first = watching.clone();
+        let (changed, rewarm) = mpsc::channel(REWARM);
+        let spread = Spread::new(store.clone(), options.believed());
+        let who = options.who.clone();
+        let mut feed = feed::Feed {
+            store: store.clone(),
+            knowledge: Arc::clone(&knowledge),
+            place: Arc::clone(&place),
+            wake: Arc::new(Notify::new()),
+            options,
+            master_checks,
+            status,
+            changed,
+            spread: spread.clone(),
+            position: None,
+        };
+        feed.load().await?;
+        let warmer = warmer::Warmer {
+            store: store.clone(),
+            knowledge,
+            place,
+            region,
+            region_name: who.region.clone(),
+            status: watching,
+            rewarm,
+        };
+        let keep = feed.options.floor_limit;
+        tasks.spawn_local(feed.run(stop.clone()));
+        tasks.spawn_local(warmer.run(stop.clone()));
+        tasks.spawn_local(spread.clone().run(stop.clone()));
+        tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
+        // A lease before the first request, if Postgres answers; without one it serves all the same.
+        drop(tokio::time::timeout(FIRST_LEASE, first.changed()).await);
+        Ok(Self { spread, stop, tasks, store, who })
+    }
+
+    /// Looks at the signing keys again now and then.
+    pub fn keep_keyring(&self, store: Store, sealer: Arc<Sealer>, cell: Arc<KeyringCell>) {
+        self.tasks.spawn_local(signing::refresh(store, sealer, cell, self.stop.clone()));
+    }
+
+    /// Knows how far everybody is.
+    #[must_use]
+    pub fn spread(&self) -> Spread {
+        self.spread.clone()
+    }
+
+    /// Stops the tasks and gives the lease back, so that no revoke has to wait for this instance.
+    /// To be called when it serves no more.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Err(error) = self.store.unregister(self.who.instance).await {
+            tracing::warn!(%error, "the lease could not be given back; revokes wait until it ends");
+        }
+    }
+}
+
+async fn prune(store: Store, keep: usize, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(PRUNE_EVERY)).await.is_some() {
+        if let Err(error) = store.prune(keep).await {
+            tracing::debug!(%error, "pruning did not happen this time");
+        }
+    }
+}

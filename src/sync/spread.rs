@@ -1,0 +1,128 @@
+//! The spread: how far every instance is that may still answer from a cache.
+//!
+//! A revoke waits here until the frontier has passed its change. One question to Postgres serves all
+//! who wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Store, StoreError};
+
+/// The wait between two questions while somebody waits for the answer.
+const WAITED_FOR: Duration = Duration::from_millis(15);
+/// The wait between two questions while nobody does.
+const IDLE: Duration = Duration::from_secs(1);
+/// A frontier that no change has passed.
+const NOTHING: i64 = -1;
+/// How many flips may be told before somebody who is slow to listen misses one and asks instead.
+const FLIPS: usize = 1024;
+
+/// Knows the frontier; cheap to clone.
+#[derive(Clone)]
+pub struct Spread {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    believed: Duration,
+    frontier: watch::Sender<i64>,
+    waiting: AtomicUsize,
+    asked: Notify,
+    flips: broadcast::Sender<String>,
+}
+
+/// Counts somebody who waits, for as long as it lives.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        shared.asked.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Spread {
+    pub(super) fn new(store: Store, believed: Duration) -> Self {
+        let shared = Shared {
+            store,
+            believed,
+            frontier: watch::Sender::new(NOTHING),
+            waiting: AtomicUsize::new(0),
+            asked: Notify::new(),
+            flips: broadcast::Sender::new(FLIPS),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Waits until every instance has applied all changes up to `seq` or has lost its lease, and
+    /// what was revoking up to there is written as revoked. False when that took longer than `limit`.
+    pub async fn reached(&self, seq: i64, limit: Duration) -> bool {
+        let mut frontier = self.shared.frontier.subscribe();
+        let _waiting = Waiting::new(&self.shared);
+        let passed = frontier.wait_for(|frontier| *frontier >= seq);
+        matches!(tokio::time::timeout(limit, passed).await, Ok(Ok(_)))
+    }
+
+    /// Waits until nothing in this credential is pending. False when that took longer than `limit`.
+    pub async fn flipped(&self, credential: &str, limit: Duration) -> bool {
+        let wait = async {
+            let mut flips = self.shared.flips.subscribe();
+            while self.shared.store.is_unsettled(credential).await.unwrap_or(true) {
+                // Whether it was this flip, another, or too many to hear: look again when it was ours.
+                while let Ok(flipped) = flips.recv().await {
+                    if flipped == credential {
+                        break;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(limit, wait).await.is_ok()
+    }
+
+    pub(super) fn tell_flipped(&self, credential: &str) {
+        // An error only says that nobody listens.
+        drop(self.shared.flips.send(credential.to_owned()));
+    }
+
+    /// Asks until it is told to stop.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(async {
+            loop {
+                if let Err(error) = self.advance().await {
+                    tracing::debug!(%error, "the frontier is not known");
+                }
+                if self.shared.waiting.load(Ordering::Relaxed) > 0 {
+                    tokio::time::sleep(WAITED_FOR).await;
+                } else {
+                    drop(tokio::time::timeout(IDLE, self.shared.asked.notified()).await);
+                }
+            }
+        })
+        .await;
+    }
+
+    async fn advance(&self) -> Result<(), StoreError> {
+        let Shared { store, believed, frontier, .. } = &*self.shared;
+        let now = store.frontier(*believed).await?;
+        let proven = if now.settled { now.seq } else { NOTHING };
+        if now.settled {
+            // Written first, told then: who has waited finds `revoked`. Also for revocations whose
+            // own request did not live to see their end.
+            store.finish_revocations(now.seq).await?;
+        }
+        frontier.send_if_modified(|known| std::mem::replace(known, proven) != proven);
+        Ok(())
+    }
+}
