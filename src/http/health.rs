@@ -1,0 +1,41 @@
+//! The second listener: is it alive, may it be sent requests, and what has it counted?
+
+use std::sync::Arc;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::directory::Knowledge;
+
+/// `/livez`, `/readyz` and `/metrics`. Not for the public: bind it to an inner address.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/livez", web::get().to(get_livez))
+        .route("/readyz", web::get().to(get_readyz))
+        .route("/metrics", web::get().to(get_metrics));
+}
+
+/// The process answers. It is never restarted for an outage of Postgres or Redis.
+async fn get_livez() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).body("alive\n")
+}
+
+/// It holds a lease, so it hears of changes. Without one it may still answer by asking Postgres, but
+/// another instance will do better.
+async fn get_readyz(knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
+    let mut answer = match knowledge.may_serve() {
+        Some(_) => HttpResponse::Ok(),
+        None => HttpResponse::ServiceUnavailable(),
+    };
+    let words = if knowledge.may_serve().is_some() { "ready\n" } else { "no lease: Postgres is not heard\n" };
+    answer.insert_header((CACHE_CONTROL, "no-store")).body(words)
+}
+
+/// Prometheus's text format.
+async fn get_metrics(metrics: web::Data<PrometheusHandle>, knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
+    let left = knowledge.may_serve().map_or(0.0, |(until, _)| until.since(knowledge.clock.boot()).as_secs_f64());
+    metrics::gauge!("carnet_lease_seconds").set(left);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
+}

@@ -1,0 +1,58 @@
+//! The one bridge from a refused token request to its answer (RFC 6749 §5.2).
+
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{Error, HttpResponse};
+use serde::Serialize;
+
+use crate::issue::TokenError;
+
+/// The body of an error. Plain JSON: strict clients do not read `application/problem+json` here.
+#[derive(Serialize)]
+struct OAuthError {
+    error: &'static str,
+    error_description: String,
+}
+
+fn status(error: &TokenError) -> StatusCode {
+    match error {
+        TokenError::InvalidRequest(_)
+        | TokenError::InvalidScope
+        | TokenError::InvalidTarget
+        | TokenError::UnsupportedGrantType => StatusCode::BAD_REQUEST,
+        TokenError::InvalidClient => StatusCode::UNAUTHORIZED,
+        TokenError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        TokenError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The answer to a request that gets no token. The challenge only answers a client that used the
+/// header: strict clients hide the body when they see one.
+pub fn refuse(error: &TokenError, used_header: bool) -> HttpResponse {
+    let mut answer = HttpResponse::build(status(error));
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    if *error == TokenError::InvalidClient && used_header {
+        answer.insert_header((WWW_AUTHENTICATE, "Basic realm=\"carnet\", charset=\"UTF-8\""));
+    }
+    if let TokenError::TemporarilyUnavailable { retry_after, .. } = error {
+        answer.insert_header((RETRY_AFTER, retry_after.as_secs().to_string()));
+    }
+    answer.json(OAuthError { error: error.code(), error_description: error.to_string() })
+}
+
+/// The answer to a method that a path does not have.
+pub fn refuse_method(allow: &str) -> Error {
+    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "The method is not allowed here");
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        answer.headers_mut().insert(ALLOW, allow);
+    }
+    InternalError::from_response("method not allowed", answer).into()
+}
+
+/// An error with a status of its own: 405, 413, and what is not served.
+pub fn plain(status: StatusCode, error: &'static str, description: &str) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(OAuthError { error, error_description: description.to_owned() })
+}

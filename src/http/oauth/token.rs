@@ -1,0 +1,71 @@
+//! `POST /oauth2/token` and its aliases.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::error::{plain, refuse};
+use super::form::TokenForm;
+use crate::issue::{IssuedToken, TokenError, TokenIssuer, TokenRequest};
+
+/// The most bytes of a token request's body.
+const LARGEST_BODY: usize = 16 * 1024;
+/// The longest that a body may take to come.
+const SLOWEST_BODY: Duration = Duration::from_secs(10);
+
+/// RFC 6749 §5.1.
+#[derive(Serialize)]
+struct TokenAnswer {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: String,
+}
+
+/// Issues a token.
+pub(super) async fn issue_token(
+    request: HttpRequest,
+    issuer: web::Data<TokenIssuer>,
+    body: web::Payload,
+) -> HttpResponse {
+    let body = tokio::time::timeout(SLOWEST_BODY, body.to_bytes_limited(LARGEST_BODY)).await;
+    let body = match body {
+        Ok(Ok(Ok(body))) => body,
+        Ok(Err(_)) => {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is larger than 16 KiB");
+        }
+        Ok(Ok(Err(_))) | Err(_) => {
+            return refuse(&TokenError::InvalidRequest("The body did not come whole"), false);
+        }
+    };
+    let used_header = request.headers().contains_key(AUTHORIZATION);
+    match answer(&request, &issuer, &body).await {
+        Ok(IssuedToken { access_token, expires_in, scope }) => {
+            metrics::counter!("carnet_tokens_total", "outcome" => "issued").increment(1);
+            let answer = TokenAnswer { access_token, token_type: "Bearer", expires_in, scope };
+            HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer)
+        }
+        Err(error) => {
+            metrics::counter!("carnet_tokens_total", "outcome" => error.code()).increment(1);
+            refuse(&error, used_header)
+        }
+    }
+}
+
+async fn answer(request: &HttpRequest, issuer: &TokenIssuer, body: &[u8]) -> Result<IssuedToken, TokenError> {
+    let mut form = TokenForm::parse(request.headers(), body)?;
+    let grant_type = form.grant_type.take().ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
+    let credentials = form.credentials(request.headers())?;
+    issuer
+        .issue(TokenRequest {
+            grant_type: &grant_type,
+            client_id: &credentials.client_id,
+            client_secret: &credentials.client_secret,
+            scope: form.scope.as_deref(),
+            resource: form.resource.as_deref(),
+        })
+        .await
+}

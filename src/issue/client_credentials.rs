@@ -1,0 +1,310 @@
+//! The client credentials grant (RFC 6749 §4.4): which request gets which token.
+//!
+//! | bound key | no `resource` | the product's audience | the issuer |
+//! |---|---|---|---|
+//! | none, revoked, expired, inactive | management | `invalid_target` | management |
+//! | pending | 503 | 503 | management |
+//! | valid | product | product | management |
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Entitled, TokenError};
+use crate::directory::Verdict;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::record::{KeyPart, Liveness, Record, SecretPart};
+use crate::domain::secret::Secret;
+use crate::seal::Pepper;
+
+/// How long a management token lives, seconds.
+const MANAGEMENT_LIFETIME: i64 = 900;
+
+/// For which API a token is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target<'a> {
+    /// Not said: the product of the bound key, else the management API.
+    Unsaid,
+    /// The issuer's own management API.
+    Management,
+    /// This audience.
+    Product(&'a str),
+}
+
+impl<'a> Target<'a> {
+    pub fn of(resource: Option<&'a str>, issuer: &str) -> Self {
+        match resource {
+            None => Self::Unsaid,
+            Some(resource) if resource == issuer => Self::Management,
+            Some(resource) => Self::Product(resource),
+        }
+    }
+}
+
+/// What a token will be good for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Entitlement {
+    /// The management API.
+    Management,
+    /// A product's API, by this key.
+    Product(KeyPart),
+}
+
+impl Entitlement {
+    pub fn lifetime_seconds(&self) -> i64 {
+        match self {
+            Self::Management => MANAGEMENT_LIFETIME,
+            Self::Product(key) => key.token_lifetime_seconds,
+        }
+    }
+
+    pub fn audience<'a>(&'a self, issuer: &'a str) -> &'a str {
+        match self {
+            Self::Management => issuer,
+            Self::Product(key) => &key.audience,
+        }
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Management => Algorithm::RS256,
+            Self::Product(key) => key.algorithm,
+        }
+    }
+
+    pub fn product(&self) -> Option<&str> {
+        match self {
+            Self::Management => None,
+            Self::Product(key) => Some(&key.product),
+        }
+    }
+
+    pub fn api_key_id(&self) -> Option<i64> {
+        match self {
+            Self::Management => None,
+            Self::Product(key) => Some(key.api_key_id),
+        }
+    }
+
+    fn ends_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Management => None,
+            Self::Product(key) => key.expires_at,
+        }
+    }
+}
+
+/// Judges who asks, then what it gets. One answer for unknown, wrong, disabled and expired.
+pub(super) fn entitle(
+    pepper: &Pepper,
+    record: Option<&Arc<Record>>,
+    presented: &Secret,
+    target: Target<'_>,
+    now: Timestamp,
+) -> Verdict<Result<Entitled, TokenError>> {
+    let Some(record) = record else {
+        pepper.verify_nothing(presented);
+        return Verdict::Doubtful(Err(TokenError::InvalidClient));
+    };
+    let outcome = authenticate(pepper, record, presented, now).and_then(|secret| {
+        let entitlement = choose(record, target, now)?;
+        let ends_at = [secret.expires_at, entitlement.ends_at()].into_iter().flatten().min();
+        let record = Arc::clone(record);
+        Ok(Entitled { record, credential_id: presented.public_id(), entitlement, ends_at })
+    });
+    match outcome {
+        Ok(entitled) => Verdict::Final(Ok(entitled)),
+        Err(Verdict::Final(error)) => Verdict::Final(Err(error)),
+        Err(Verdict::Doubtful(error)) => Verdict::Doubtful(Err(error)),
+    }
+}
+
+/// The secret of the record that was presented, if it may authenticate.
+fn authenticate<'r>(
+    pepper: &Pepper,
+    record: &'r Record,
+    presented: &Secret,
+    now: Timestamp,
+) -> Result<&'r SecretPart, Verdict<TokenError>> {
+    let Some(secret) = record.secret(presented.public_id().as_str(), now) else {
+        pepper.verify_nothing(presented);
+        return Err(Verdict::Doubtful(TokenError::InvalidClient));
+    };
+    match pepper.verify(&secret.pepper, &secret.hash, presented) {
+        Ok(true) => {}
+        // A secret's hash never changes, so any reading of it may refuse.
+        Ok(false) => return Err(Verdict::Final(TokenError::InvalidClient)),
+        Err(unknown) => {
+            tracing::error!(%unknown, "a secret cannot be compared");
+            return Err(Verdict::Doubtful(TokenError::ServerError));
+        }
+    }
+    if !record.enabled {
+        return Err(Verdict::Doubtful(TokenError::InvalidClient));
+    }
+    match secret.status {
+        Liveness::Valid => Ok(secret),
+        Liveness::Pending => Err(Verdict::Doubtful(pending())),
+    }
+}
+
+/// The table above.
+fn choose(record: &Record, target: Target<'_>, now: Timestamp) -> Result<Entitlement, Verdict<TokenError>> {
+    let wanted = |key: &&KeyPart| match target {
+        Target::Unsaid => true,
+        Target::Management => false,
+        Target::Product(audience) => key.audience == audience,
+    };
+    // A valid key before a pending one.
+    let key = record.keys(now).filter(wanted).min_by_key(|key| key.status == Liveness::Pending);
+    match (key, target) {
+        (Some(key), _) if key.status == Liveness::Valid => Ok(Entitlement::Product(key.clone())),
+        (Some(_), _) => Err(Verdict::Doubtful(pending())),
+        (None, Target::Product(_)) => Err(Verdict::Doubtful(TokenError::InvalidTarget)),
+        // No doubt about a key that might exist elsewhere: none turns valid before every live
+        // instance has applied the change that made it.
+        (None, Target::Unsaid | Target::Management) => Ok(Entitlement::Management),
+    }
+}
+
+fn pending() -> TokenError {
+    TokenError::temporarily_unavailable("Not yet valid in every region; try again shortly")
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+    use rstest::rstest;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::ids::PublicId;
+    use crate::domain::secret::SecretKind;
+    use crate::seal::{MasterKeys, generate_master_key};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    const ISSUER: &str = "https://id.example";
+    const AUDIENCE: &str = "urn:product";
+
+    fn key(status: Liveness, expires_at: Option<Timestamp>) -> KeyPart {
+        KeyPart {
+            api_key_id: 7,
+            status,
+            product: "product".into(),
+            audience: AUDIENCE.into(),
+            algorithm: Algorithm::RS256,
+            token_lifetime_seconds: 900,
+            expires_at,
+        }
+    }
+
+    struct Case {
+        pepper: Pepper,
+        secret: Secret,
+        record: Record,
+    }
+
+    fn case() -> Case {
+        let random = SystemRandom::new();
+        let master = generate_master_key("a", &random).expect("a key");
+        let pepper = MasterKeys::parse([master.as_str()]).expect("keys").pepper();
+        let id = PublicId::generate(&random).expect("an id");
+        let secret = Secret::generate(SecretKind::Client, id, &random).expect("a secret");
+        let (pepper_id, hash) = pepper.hash(&secret);
+        let part = SecretPart {
+            credential_id: id.as_str().to_owned(),
+            status: Liveness::Valid,
+            pepper: pepper_id.to_owned(),
+            hash,
+            expires_at: None,
+        };
+        let record = Record {
+            credential: "a@1.iam.example".into(),
+            service_account_id: Uuid::nil(),
+            tsg_id: "1".into(),
+            path: vec!["1".into()],
+            enabled: true,
+            secrets: vec![part],
+            keys: vec![],
+            grants: vec![],
+        };
+        Case { pepper, secret, record }
+    }
+
+    impl Case {
+        fn ask(self, resource: Option<&str>) -> Verdict<Result<Entitlement, TokenError>> {
+            let target = Target::of(resource, ISSUER);
+            let record = Arc::new(self.record);
+            match entitle(&self.pepper, Some(&record), &self.secret, target, NOW) {
+                Verdict::Final(outcome) => Verdict::Final(outcome.map(|e| e.entitlement)),
+                Verdict::Doubtful(outcome) => Verdict::Doubtful(outcome.map(|e| e.entitlement)),
+            }
+        }
+    }
+
+    #[rstest]
+    #[case::none(None, None, Ok(None))]
+    #[case::none(None, Some(AUDIENCE), Err("invalid_target"))]
+    #[case::none(None, Some(ISSUER), Ok(None))]
+    #[case::pending(Some(Liveness::Pending), None, Err("temporarily_unavailable"))]
+    #[case::pending(Some(Liveness::Pending), Some(AUDIENCE), Err("temporarily_unavailable"))]
+    #[case::pending(Some(Liveness::Pending), Some(ISSUER), Ok(None))]
+    #[case::valid(Some(Liveness::Valid), None, Ok(Some(7)))]
+    #[case::valid(Some(Liveness::Valid), Some(AUDIENCE), Ok(Some(7)))]
+    #[case::valid(Some(Liveness::Valid), Some(ISSUER), Ok(None))]
+    #[case::valid(Some(Liveness::Valid), Some("urn:other"), Err("invalid_target"))]
+    fn which_request_gets_which_token(
+        #[case] bound: Option<Liveness>,
+        #[case] resource: Option<&str>,
+        #[case] expected: Result<Option<i64>, &str>,
+    ) {
+        let mut case = case();
+        case.record.keys = bound.map(|status| key(status, None)).into_iter().collect();
+        let (outcome, doubtful) = match case.ask(resource) {
+            Verdict::Final(outcome) => (outcome, false),
+            Verdict::Doubtful(outcome) => (outcome, true),
+        };
+        assert_eq!(doubtful, outcome.is_err(), "what is held against a caller needs the authority");
+        let outcome = outcome.map(|e| e.api_key_id());
+        assert_eq!(outcome.as_ref().map_err(TokenError::code), expected.as_ref().map_err(|e| *e));
+    }
+
+    #[test]
+    fn an_expired_key_counts_as_none() {
+        let mut case = case();
+        case.record.keys = vec![key(Liveness::Valid, Some(NOW))];
+        assert_eq!(case.ask(Some(AUDIENCE)), Verdict::Doubtful(Err(TokenError::InvalidTarget)));
+    }
+
+    #[test]
+    fn every_failure_to_authenticate_is_the_same() {
+        let refused = Err(TokenError::InvalidClient);
+        let mut disabled = case();
+        disabled.record.enabled = false;
+        assert_eq!(disabled.ask(None), Verdict::Doubtful(refused.clone()));
+        let mut expired = case();
+        expired.record.secrets[0].expires_at = Some(NOW);
+        assert_eq!(expired.ask(None), Verdict::Doubtful(refused.clone()));
+        let mut wrong = case();
+        wrong.record.secrets[0].hash[0] ^= 1;
+        assert_eq!(
+            wrong.ask(None),
+            Verdict::Final(refused.clone()),
+            "no store is asked about a wrong secret"
+        );
+        let mut unknown = case();
+        unknown.record.secrets.clear();
+        assert_eq!(unknown.ask(None), Verdict::Doubtful(refused));
+    }
+
+    #[test]
+    fn a_pending_secret_is_told_only_to_who_knows_it() {
+        let mut right = case();
+        right.record.secrets[0].status = Liveness::Pending;
+        assert_eq!(right.ask(None), Verdict::Doubtful(Err(pending())));
+        let mut wrong = case();
+        wrong.record.secrets[0].status = Liveness::Pending;
+        wrong.record.secrets[0].hash[0] ^= 1;
+        assert_eq!(wrong.ask(None), Verdict::Final(Err(TokenError::InvalidClient)));
+    }
+}

@@ -1,0 +1,54 @@
+//! The errors of RFC 6749 §5.2 and its relatives.
+
+use std::time::Duration;
+
+/// Why there is no token. What a client can learn from it is only what it may know.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TokenError {
+    /// A parameter is missing, repeated or malformed, or there are two ways to authenticate.
+    #[error("{0}")]
+    InvalidRequest(&'static str),
+    /// Unknown, wrong, disabled and expired alike.
+    #[error("Client authentication failed")]
+    InvalidClient,
+    /// Not a scope that this client may have.
+    #[error("The scope is unknown, malformed, or beyond what this client may have")]
+    InvalidScope,
+    /// RFC 8707 §2: no valid API key of this client opens that resource.
+    #[error("No valid API key of this client opens that resource")]
+    InvalidTarget,
+    /// Only `client_credentials` is served.
+    #[error("Only the client_credentials grant is served")]
+    UnsupportedGrantType,
+    /// Not the client's fault; worth another try.
+    #[error("{reason}")]
+    TemporarilyUnavailable {
+        /// What a person should know.
+        reason: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Our own mistake.
+    #[error("An internal error")]
+    ServerError,
+}
+
+impl TokenError {
+    pub(super) fn temporarily_unavailable(reason: &'static str) -> Self {
+        Self::TemporarilyUnavailable { reason, retry_after: Duration::from_secs(1) }
+    }
+
+    /// The value of `error`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+}

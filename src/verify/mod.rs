@@ -1,0 +1,102 @@
+//! May this request pass? The token itself, *and* the secret and key behind it.
+//!
+//! A JWT alone says what was true when it was signed. Here the record behind it is judged again, so
+//! a live token of a revoked key, or of a secret that is gone, fails at once.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::directory::{Directory, Outage, Served, Verdict};
+use crate::domain::record::{Liveness, Record};
+use crate::token::accepted::AcceptedTokens;
+use crate::token::claims::AccessClaims;
+use crate::token::keyring::KeyringCell;
+
+/// A token that holds, and so do the secret and the key behind it.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// What the token says.
+    pub claims: Arc<AccessClaims>,
+    /// Whose it is.
+    pub service_account_id: Uuid,
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Not ours, over, or what is behind it is gone. RFC 6750 §3.1 `invalid_token`.
+    #[error("the access token is malformed, expired, or revoked")]
+    Invalid,
+    /// The key behind it is on its way to every region.
+    #[error("the key behind the token is not yet valid in every region")]
+    Pending,
+    /// The authority is needed and does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Outage),
+}
+
+/// Verifies tokens; one per worker.
+#[derive(Clone)]
+pub struct Verifier {
+    /// Finds the record behind a token.
+    pub directory: Directory,
+    /// The keys that have signed.
+    pub keyring: Arc<KeyringCell>,
+    /// Signatures that were right before.
+    pub accepted: Arc<AcceptedTokens>,
+    /// Who must have issued the token.
+    pub issuer: Arc<str>,
+}
+
+impl Verifier {
+    /// Verifies a bearer token of any of our audiences.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn bearer(&self, token: &str) -> Result<Verified, VerifyError> {
+        let clock = self.directory.clock();
+        // Before Postgres was ever heard there is no time to judge by.
+        let now = clock.authority().ok_or(Outage::Stopping)?;
+        let keyring = self.keyring.load();
+        let claims =
+            self.accepted.accept(token, &keyring, now.as_second(), &self.issuer).map_err(|rejected| {
+                metrics::counter!("carnet_tokens_rejected_total", "why" => rejected.label()).increment(1);
+                VerifyError::Invalid
+            })?;
+        let judged = self
+            .directory
+            .decide(&claims.client_id, |record, now| behind(&claims, &self.issuer, record, now))
+            .await?;
+        let service_account_id = Served::transpose(judged)?.value;
+        Ok(Verified { claims, service_account_id })
+    }
+}
+
+/// Judges what is behind a token: account, secret and key.
+fn behind(
+    claims: &AccessClaims,
+    issuer: &str,
+    record: Option<&Arc<Record>>,
+    now: Timestamp,
+) -> Verdict<Result<Uuid, VerifyError>> {
+    let gone = || Verdict::Doubtful(Err(VerifyError::Invalid));
+    let Some(record) = record.filter(|r| r.enabled) else { return gone() };
+    let Some(secret) = record.secret(claims.credential_id.as_str(), now) else { return gone() };
+    let audience = match &claims.api_key_id {
+        None => issuer,
+        Some(id) => {
+            let key = record.keys(now).find(|key| key.api_key_id.to_string() == *id);
+            match key.map(|key| (key.status, key.audience.as_str())) {
+                None => return gone(),
+                Some((Liveness::Pending, _)) => return Verdict::Doubtful(Err(VerifyError::Pending)),
+                Some((Liveness::Valid, audience)) => audience,
+            }
+        }
+    };
+    if secret.status == Liveness::Pending || !claims.aud.includes(audience) {
+        return gone();
+    }
+    Verdict::Final(Ok(record.service_account_id))
+}
