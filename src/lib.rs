@@ -32,3 +32,4 @@ pub mod seal;
 pub mod store;
 pub mod sync;
 pub mod token;
+pub mod verify;

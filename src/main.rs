@@ -1,1 +1,160 @@
-fn main(){}
+//! The command line: `serve` for production, `dev` to try it out, and what an operator needs once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use carnet::app::{self, App};
+use carnet::config::Config;
+use carnet::dev::{self, DevOptions};
+use carnet::manage::bootstrap::bootstrap;
+use carnet::seal::generate_master_key;
+use clap::{Args, Parser, Subcommand};
+use ring::rand::SystemRandom;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An identity service for machines: Valid means everywhere, revoked comes with proof.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, with your own Postgres and Redis.
+    Serve(Settings),
+    /// Start everything on this machine, with a private Postgres and Redis and a demo tenant.
+    Dev(DevArguments),
+    /// Bring the database schema up to date.
+    Migrate(Settings),
+    /// Make the first tenant and its administrator, and print the secret once.
+    Bootstrap {
+        #[command(flatten)]
+        settings: Settings,
+        /// The name of the tenant.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Print a new master key for the setting `master_keys`.
+    MasterKey {
+        /// Its name, 1 to 16 of a-z, 0-9 and '-'. A new key needs a new name.
+        #[arg(long, default_value = "first")]
+        id: String,
+    },
+}
+
+#[derive(Args)]
+struct Settings {
+    /// The settings file. Values of the environment (CARNET_…) come before those in it.
+    #[arg(long, value_name = "FILE", env = "CARNET_CONFIG", default_value = "carnet.toml")]
+    config: PathBuf,
+    /// The region that this instance serves; instead of the setting `region`.
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+}
+
+impl Settings {
+    fn read(&self) -> anyhow::Result<Config> {
+        let named = self.config.as_os_str() != "carnet.toml";
+        // The file that nobody asked for need not be there.
+        let file = (named || self.config.exists()).then_some(self.config.as_path());
+        let mut config = Config::read(file)?;
+        if let Some(region) = &self.region {
+            config.region.clone_from(region);
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Args)]
+struct DevArguments {
+    /// Run COMMAND against a throw-away instance and exit with its code.
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+    /// Listen encrypted as well, with a throw-away certificate authority.
+    #[arg(long)]
+    tls: bool,
+    /// Where data, logs and the demo tenant's secret are kept.
+    #[arg(long, value_name = "DIRECTORY", default_value = ".carnet")]
+    data: PathBuf,
+    /// The port to listen on; another one is taken when it is in use.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("CARNET_LOG").unwrap_or_else(|_| EnvFilter::new("warn,carnet=info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var_os("CARNET_LOG_FORMAT").is_some_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.init();
+    }
+    match actix_web::rt::System::new().block_on(run(CommandLine::parse().command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("carnet: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(settings) => serve(settings.read()?).await,
+        Command::Dev(arguments) => {
+            let DevArguments { exec, tls, data, port } = arguments;
+            dev::run(DevOptions { exec, tls, data, port }, stop_signal()?).await.map(ExitCode::from)
+        }
+        Command::Migrate(settings) => {
+            let report = app::store(&settings.read()?)?.migrate().await?;
+            for migration in report.applied_migrations() {
+                println!("{migration}");
+            }
+            println!("the schema is up to date");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bootstrap { settings, tenant } => {
+            let config = settings.read()?;
+            let (store, pepper) = (app::store(&config)?, app::master_keys(&config)?.pepper());
+            store.check_schema().await?;
+            let made = bootstrap(&store, &pepper, &config.domain, &tenant).await?;
+            println!("tsg_id={}\nclient_id={}", made.tsg_id, made.client_id);
+            println!("client_secret={}", made.client_secret.expose());
+            eprintln!("The secret is shown this once. It works as soon as a server of every region has it.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::MasterKey { id } => {
+            let key = generate_master_key(&id, &SystemRandom::new())?;
+            println!("{}", key.as_str());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let region = config.region.clone();
+    let app = App::build(config).await?;
+    tracing::info!(region, address = %app.address(), issuer = app.issuer(), "serving");
+    app.run_until(stop_signal()?).await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves at Ctrl-C or when the process is asked to end.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,267 @@
+//! Settings: raw values from a file, then the environment, then a validated [`Config`].
+//!
+//! No secret has a working default, every limit has a name and a unit, and a name that nobody knows
+//! is an error.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::config::{Environment, File, FileFormat};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// Variables of the environment that `carnet dev` gives to *clients*. They are not settings, though
+/// they begin as settings do.
+const CLIENT_VARIABLES: [&str; 8] = [
+    "CARNET_URL",
+    "CARNET_URLS",
+    "CARNET_TSG_ID",
+    "CARNET_CLIENT_ID",
+    "CARNET_CLIENT_SECRET",
+    "CARNET_REDIS_URLS",
+    "CARNET_TLS_URL",
+    "CARNET_CA_FILE",
+];
+
+/// Settings that cannot work, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable, or a name or type that nobody knows.
+    #[error("{0}")]
+    Read(#[from] ::config::ConfigError),
+    /// A value that cannot be.
+    #[error("{setting}: {what}")]
+    Value {
+        /// The setting, as it is written in the file. In the environment: `CARNET_`, upper case.
+        setting: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// The values as they are written. See `carnet.example.toml` for what each does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    database_url: SecretString,
+    redis_url: SecretString,
+    master_keys: SecretString,
+    #[serde(default = "defaults::bind")]
+    bind: String,
+    health_bind: Option<String>,
+    tls_bind: Option<String>,
+    tls_certificate_file: Option<PathBuf>,
+    tls_key_file: Option<PathBuf>,
+    issuer: Option<String>,
+    #[serde(default = "defaults::domain")]
+    domain: String,
+    #[serde(default = "defaults::region")]
+    region: String,
+    database_ca_file: Option<PathBuf>,
+    #[serde(default = "defaults::database_connections")]
+    database_connections: usize,
+    #[serde(default = "defaults::database_timeout_ms")]
+    database_timeout_ms: u64,
+    #[serde(default = "defaults::redis_timeout_ms")]
+    redis_timeout_ms: u64,
+    #[serde(default = "defaults::lease_seconds")]
+    lease_seconds: u64,
+    #[serde(default = "defaults::poll_interval_ms")]
+    poll_interval_ms: u64,
+    #[serde(default = "defaults::revoke_wait_seconds")]
+    revoke_wait_seconds: u64,
+    #[serde(default = "defaults::floor_limit")]
+    floor_limit: usize,
+    #[serde(default = "defaults::memory_records")]
+    memory_records: u64,
+    #[serde(default = "defaults::workers")]
+    workers: usize,
+    #[serde(default = "defaults::shutdown_seconds")]
+    shutdown_seconds: u64,
+}
+
+mod defaults {
+    pub(super) fn bind() -> String {
+        "127.0.0.1:8080".to_owned()
+    }
+    pub(super) fn domain() -> String {
+        "carnet.local".to_owned()
+    }
+    pub(super) fn region() -> String {
+        "local".to_owned()
+    }
+    pub(super) fn database_connections() -> usize {
+        20
+    }
+    pub(super) fn database_timeout_ms() -> u64 {
+        2_000
+    }
+    pub(super) fn redis_timeout_ms() -> u64 {
+        100
+    }
+    pub(super) fn lease_seconds() -> u64 {
+        30
+    }
+    pub(super) fn poll_interval_ms() -> u64 {
+        200
+    }
+    pub(super) fn revoke_wait_seconds() -> u64 {
+        40
+    }
+    pub(super) fn floor_limit() -> usize {
+        100_000
+    }
+    pub(super) fn memory_records() -> u64 {
+        100_000
+    }
+    pub(super) fn workers() -> usize {
+        std::thread::available_parallelism().map_or(2, usize::from)
+    }
+    pub(super) fn shutdown_seconds() -> u64 {
+        10
+    }
+}
+
+/// A certificate and its key, and where they are shown.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Address and port; port 0 takes a free one.
+    pub bind: String,
+    /// PEM, the leaf first.
+    pub certificate_file: PathBuf,
+    /// PEM, PKCS#8, PKCS#1 or SEC1.
+    pub key_file: PathBuf,
+}
+
+/// Validated settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address and port of the API; port 0 takes a free one.
+    pub bind: String,
+    /// Address and port of health and metrics, if wanted.
+    pub health_bind: Option<String>,
+    /// A second listener for the API, encrypted.
+    pub tls: Option<Tls>,
+    /// The `iss` of tokens: an `https` URL without a trailing slash. Without it, the address that
+    /// the server listens on, which only helps on one machine.
+    pub issuer: Option<String>,
+    /// The end of every `client_id`.
+    pub domain: String,
+    /// The name of this region.
+    pub region: String,
+    /// `postgresql://…`
+    pub database_url: SecretString,
+    /// Certificates for Postgres beside the system's.
+    pub database_ca_file: Option<PathBuf>,
+    /// Connections to Postgres, all pools together.
+    pub database_connections: usize,
+    /// The longest wait for Postgres.
+    pub database_timeout: Duration,
+    /// `redis://…`, `rediss://…` or `unix:///…`
+    pub redis_url: SecretString,
+    /// The longest wait for Redis.
+    pub redis_timeout: Duration,
+    /// `<id>:<base64 of 32 bytes>`, separated by commas, the current one first.
+    pub master_keys: SecretString,
+    /// How long to serve without Postgres.
+    pub lease: Duration,
+    /// The longest time between two polls of the feed.
+    pub poll_interval: Duration,
+    /// The longest that a revoke waits before it answers 202.
+    pub revoke_wait: Duration,
+    /// How many changes are remembered.
+    pub floor_limit: usize,
+    /// How many records are kept in memory.
+    pub memory_records: u64,
+    /// Threads that answer requests.
+    pub workers: usize,
+    /// How long requests under way are waited for when stopping.
+    pub shutdown: Duration,
+}
+
+impl Config {
+    /// Reads `file`, if there is one, and then the environment, whose values win.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the setting.
+    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let settings = std::env::vars().filter(|(name, _)| !CLIENT_VARIABLES.contains(&name.as_str()));
+        let environment = Environment::with_prefix("CARNET")
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(settings.collect()));
+        let mut builder = ::config::Config::builder();
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let raw: RawConfig = builder.add_source(environment).build()?.try_deserialize()?;
+        raw.validate()
+    }
+}
+
+impl RawConfig {
+    /// Checks what a type cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`].
+    pub fn validate(self) -> Result<Config, ConfigError> {
+        let bad = |setting, what: &str| Err(ConfigError::Value { setting, what: what.to_owned() });
+        let tls = match (self.tls_bind, self.tls_certificate_file, self.tls_key_file) {
+            (None, None, None) => None,
+            (Some(bind), Some(certificate_file), Some(key_file)) => {
+                Some(Tls { bind, certificate_file, key_file })
+            }
+            _ => return bad("tls_bind", "needs tls_certificate_file and tls_key_file, and they need it"),
+        };
+        if let Some(issuer) = &self.issuer
+            && (!issuer.starts_with("http") || !issuer.contains("://") || issuer.ends_with('/'))
+        {
+            return bad("issuer", "must be a URL without a trailing slash");
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.region.is_empty() || self.region.len() > 32 || !self.region.chars().all(plain) {
+            return bad("region", "must be 1 to 32 of a-z, 0-9 and '-'");
+        }
+        if self.domain.is_empty() || !self.domain.chars().all(|c| plain(c) || c == '.') {
+            return bad("domain", "must be a domain name in lower case");
+        }
+        if self.database_connections < 8 {
+            return bad("database_connections", "must be at least 8");
+        }
+        if !(2..=600).contains(&self.lease_seconds) {
+            return bad("lease_seconds", "must be 2 to 600");
+        }
+        if !(10..=5_000).contains(&self.poll_interval_ms) || self.poll_interval_ms * 4 > self.lease_seconds * 1_000 {
+            return bad("poll_interval_ms", "must be 10 to 5000, and at most a quarter of the lease");
+        }
+        if self.floor_limit < 1_000 {
+            return bad("floor_limit", "must be at least 1000");
+        }
+        if self.workers == 0 {
+            return bad("workers", "must be at least 1");
+        }
+        Ok(Config {
+            bind: self.bind,
+            health_bind: self.health_bind,
+            tls,
+            issuer: self.issuer,
+            domain: self.domain,
+            region: self.region,
+            database_url: self.database_url,
+            database_ca_file: self.database_ca_file,
+            database_connections: self.database_connections,
+            database_timeout: Duration::from_millis(self.database_timeout_ms),
+            redis_url: self.redis_url,
+            redis_timeout: Duration::from_millis(self.redis_timeout_ms),
+            master_keys: self.master_keys,
+            lease: Duration::from_secs(self.lease_seconds),
+            poll_interval: Duration::from_millis(self.poll_interval_ms),
+            revoke_wait: Duration::from_secs(self.revoke_wait_seconds),
+            floor_limit: self.floor_limit,
+            memory_records: self.memory_records,
+            workers: self.workers,
+            shutdown: Duration::from_secs(self.shutdown_seconds),
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! A certificate authority that lives as long as one `carnet dev --tls`, and a certificate from it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+
+/// Files in PEM.
+#[derive(Clone, Debug)]
+pub(super) struct Certificate {
+    /// What clients must trust.
+    pub authority_file: PathBuf,
+    /// What the server shows.
+    pub chain_file: PathBuf,
+    /// The server's key.
+    pub key_file: PathBuf,
+}
+
+/// Makes a new authority and a certificate for this machine's own names.
+pub(super) fn make(directory: &Path) -> anyhow::Result<Certificate> {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority.distinguished_name.push(DnType::CommonName, "Carnet development authority");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    let key = KeyPair::generate()?;
+    let mut server = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    server.distinguished_name.push(DnType::CommonName, "localhost");
+    let server = server.signed_by(&key, &authority)?;
+    let certificate = Certificate {
+        authority_file: directory.join("ca.pem"),
+        chain_file: directory.join("tls.pem"),
+        key_file: directory.join("tls.key"),
+    };
+    super::demo::write_private(&certificate.key_file, &key.serialize_pem())?;
+    for (file, pem) in [(&certificate.chain_file, server.pem()), (&certificate.authority_file, authority.pem())] {
+        fs::write(file, pem).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(certificate)
+}
