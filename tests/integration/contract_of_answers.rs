@@ -1,15 +1,12 @@
 //! The contract is strict: every way in which an answer can differ from `openapi.yaml` is noticed, and the document leaves no way open by being loose.
 
-#[path = "support/contract.rs"]
-mod contract;
-
-use contract::Contract;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::support::contract::Contract;
+
 const ACCOUNTS: &str = "/v1/tenants/1000000001/service-accounts";
-const ACCOUNT: &str =
-    "/v1/tenants/1000000001/service-accounts/0193f8a2-6c1e-7b11-9d2a-3f1f5e8c7a10";
+const ACCOUNT: &str = "/v1/tenants/1000000001/service-accounts/0193f8a2-6c1e-7b11-9d2a-3f1f5e8c7a10";
 const KEYS: &str = "/v1/tenants/1000000001/api-keys";
 
 /// An answer, good as it is made and spoilt by the tests.
@@ -30,23 +27,9 @@ impl Answer {
         headers: &[(&str, &str)],
         body: Value,
     ) -> Self {
-        let headers = headers
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let content_type = if body.is_null() {
-            None
-        } else {
-            Some("application/json")
-        };
-        Self {
-            method,
-            path,
-            status,
-            headers,
-            content_type,
-            body,
-        }
+        let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let content_type = if body.is_null() { None } else { Some("application/json") };
+        Self { method, path, status, headers, content_type, body }
     }
 
     fn problem(mut self, title: &str, code: &str) -> Self {
@@ -56,11 +39,7 @@ impl Answer {
     }
 
     fn check(&self) -> Result<(), String> {
-        let body = if self.body.is_null() {
-            String::new()
-        } else {
-            self.body.to_string()
-        };
+        let body = if self.body.is_null() { String::new() } else { self.body.to_string() };
         Contract::load().check(
             self.method,
             self.path,
@@ -94,23 +73,14 @@ fn account() -> Answer {
 }
 
 fn token() -> Answer {
-    let body = json!({"access_token": "e30.e30.c2ln", "token_type": "Bearer", "expires_in": 900, "scope": ""});
-    Answer::of(
-        "POST",
-        "/oauth2/token",
-        200,
-        &[("Cache-Control", "no-store")],
-        body,
-    )
+    let body =
+        json!({"access_token": "e30.e30.c2ln", "token_type": "Bearer", "expires_in": 900, "scope": ""});
+    Answer::of("POST", "/oauth2/token", 200, &[("Cache-Control", "no-store")], body)
 }
 
 fn unauthenticated() -> Answer {
-    let challenge = (
-        "WWW-Authenticate",
-        "Bearer realm=\"carnet\", error=\"invalid_token\"",
-    );
-    Answer::of("GET", "/v1/whoami", 401, &[challenge], Value::Null)
-        .problem("Unauthorized", "invalid_token")
+    let challenge = ("WWW-Authenticate", "Bearer realm=\"carnet\", error=\"invalid_token\"");
+    Answer::of("GET", "/v1/whoami", 401, &[challenge], Value::Null).problem("Unauthorized", "invalid_token")
 }
 
 fn unavailable() -> Answer {
@@ -124,15 +94,8 @@ fn method_not_allowed() -> Answer {
 }
 
 fn keys() -> Answer {
-    let rsa =
-        json!({"kty": "RSA", "kid": "a", "alg": "RS256", "use": "sig", "n": "AQ", "e": "AQAB"});
-    Answer::of(
-        "GET",
-        "/am/oauth2/connect/jwk_uri",
-        200,
-        &[],
-        json!({"keys": [rsa]}),
-    )
+    let rsa = json!({"kty": "RSA", "kid": "a", "alg": "RS256", "use": "sig", "n": "AQ", "e": "AQAB"});
+    Answer::of("GET", "/am/oauth2/connect/jwk_uri", 200, &[], json!({"keys": [rsa]}))
 }
 
 fn policy(products: &Value) -> Answer {
@@ -198,16 +161,12 @@ fn an_answer_against_the_contract_is_noticed(
     #[case] said: &str,
 ) {
     spoil(&mut answer);
-    let why = answer
-        .check()
-        .expect_err("the contract must not allow this");
+    let why = answer.check().expect_err("the contract must not allow this");
     assert!(why.contains(said), "{why:?} does not say {said:?}");
 }
 
 fn remove(body: &mut Value, field: &str) {
-    body.as_object_mut()
-        .and_then(|members| members.remove(field))
-        .expect("the field was there");
+    body.as_object_mut().and_then(|members| members.remove(field)).expect("the field was there");
 }
 
 #[test]
@@ -216,16 +175,10 @@ fn operations_are_listed_by_method_and_template() {
     for (method, template) in [
         ("POST", "/oauth2/token"),
         ("POST", "/auth/v1/oauth2/access_token"),
-        (
-            "PATCH",
-            "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}",
-        ),
+        ("PATCH", "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}"),
         ("POST", "/v1/tenants/{tsg_id}/api-keys/{api_key_id}/revoke"),
     ] {
-        assert!(
-            operations.contains(&(method.to_owned(), template.to_owned())),
-            "{method} {template}"
-        );
+        assert!(operations.contains(&(method.to_owned(), template.to_owned())), "{method} {template}");
     }
 }
 
@@ -242,9 +195,7 @@ fn a_literal_segment_wins_over_a_template() {
 #[test]
 #[should_panic(expected = "#/components/responses/Gone leads nowhere")]
 fn a_reference_that_leads_nowhere_is_noticed() {
-    Contract::read(
-        "{paths: {/a: {get: {responses: {'200': {$ref: '#/components/responses/Gone'}}}}}}",
-    );
+    Contract::read("{paths: {/a: {get: {responses: {'200': {$ref: '#/components/responses/Gone'}}}}}}");
 }
 
 fn document() -> Value {
@@ -256,29 +207,14 @@ fn document() -> Value {
 #[test]
 fn every_object_is_closed_but_the_token_request() {
     let document = document();
-    let schemas = document["components"]["schemas"]
-        .as_object()
-        .expect("there are schemas");
-    let open = |schema: &Value| {
-        schema["type"] == "object" && schema["additionalProperties"] != json!(false)
-    };
-    let names: Vec<_> = schemas
-        .iter()
-        .filter(|(_, schema)| open(schema))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let schemas = document["components"]["schemas"].as_object().expect("there are schemas");
+    let open = |schema: &Value| schema["type"] == "object" && schema["additionalProperties"] != json!(false);
+    let names: Vec<_> =
+        schemas.iter().filter(|(_, schema)| open(schema)).map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["TokenRequest"]);
-    let nested = schemas
-        .values()
-        .flat_map(|schema| schema["properties"].as_object().into_iter().flatten());
+    let nested = schemas.values().flat_map(|schema| schema["properties"].as_object().into_iter().flatten());
     assert!(nested.clone().count() > 100);
-    assert_eq!(
-        nested
-            .filter(|(_, schema)| schema["type"] == "object")
-            .count(),
-        0,
-        "objects have names"
-    );
+    assert_eq!(nested.filter(|(_, schema)| schema["type"] == "object").count(), 0, "objects have names");
 }
 
 /// `x-codes` is for machines and the description for people: they name the same codes.
@@ -294,16 +230,8 @@ fn every_code_is_explained_where_it_is_listed() {
             _ => {}
         }
         let description = value["description"].as_str().unwrap_or_default();
-        for code in value["x-codes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            assert!(
-                description.contains(&format!("`{code}`")),
-                "{code} is missing in {description:?}"
-            );
+        for code in value["x-codes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            assert!(description.contains(&format!("`{code}`")), "{code} is missing in {description:?}");
             explained += 1;
         }
     }
@@ -314,10 +242,8 @@ fn every_code_is_explained_where_it_is_listed() {
 #[test]
 fn every_error_lists_its_codes() {
     let document = document();
-    let shared = document["components"]["responses"]
-        .as_object()
-        .expect("there are shared responses")
-        .values();
+    let shared =
+        document["components"]["responses"].as_object().expect("there are shared responses").values();
     let operations = document["paths"]
         .as_object()
         .expect("there are paths")

@@ -11,9 +11,7 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
 const OPENAPI_YAML: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml"));
-const METHODS: [&str; 8] = [
-    "get", "put", "post", "delete", "options", "head", "patch", "trace",
-];
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::read(OPENAPI_YAML));
 
@@ -57,27 +55,16 @@ impl Contract {
     pub fn read(yaml: &str) -> Self {
         let mut document: Value = serde_yaml_ng::from_str(yaml).expect("the document is YAML");
         translate_nullable(&mut document);
-        let mut reader = Reader {
-            document: &document,
-            validators: HashMap::new(),
-            answers: HashMap::new(),
-        };
-        let paths = object(&document["paths"])
-            .iter()
-            .map(|(template, item)| reader.path(template, item))
-            .collect();
-        Self {
-            paths: Arc::new(paths),
-        }
+        let mut reader = Reader { document: &document, validators: HashMap::new(), answers: HashMap::new() };
+        let paths =
+            object(&document["paths"]).iter().map(|(template, item)| reader.path(template, item)).collect();
+        Self { paths: Arc::new(paths) }
     }
 
     /// Every operation as (method in upper case, path template).
     pub fn operations(&self) -> Vec<(String, String)> {
         let of_path = |path: &Path| {
-            path.operations
-                .keys()
-                .map(|method| (method.clone(), path.template.clone()))
-                .collect::<Vec<_>>()
+            path.operations.keys().map(|method| (method.clone(), path.template.clone())).collect::<Vec<_>>()
         };
         self.paths.iter().flat_map(of_path).collect()
     }
@@ -104,20 +91,13 @@ impl Contract {
 
     fn find(&self, method: &str, path: &str, status: u16) -> Result<&Answer, String> {
         let concrete = path.split(['?', '#']).next().unwrap_or_default();
-        let matching = self
-            .paths
-            .iter()
-            .filter_map(|path| Some((path.literals_if_matching(concrete)?, path)));
-        let (_, found) = matching
-            .max_by(|a, b| a.0.cmp(&b.0))
-            .ok_or(format!("{path} is not in the contract"))?;
+        let matching =
+            self.paths.iter().filter_map(|path| Some((path.literals_if_matching(concrete)?, path)));
+        let (_, found) =
+            matching.max_by(|a, b| a.0.cmp(&b.0)).ok_or(format!("{path} is not in the contract"))?;
         let answers = match found.operations.get(method) {
             Some(answers) => answers,
-            None if status == 405 => found
-                .operations
-                .values()
-                .next()
-                .expect("a path has an operation"),
+            None if status == 405 => found.operations.values().next().expect("a path has an operation"),
             None => {
                 return Err(format!(
                     "{} has no {method} in the contract, yet answered {status}",
@@ -135,10 +115,8 @@ impl Contract {
 impl Path {
     /// `None` when `concrete` is no instance of this template; else, segment by segment, whether it matched a literal. Greater is the better match.
     fn literals_if_matching(&self, concrete: &str) -> Option<Vec<bool>> {
-        let (template, concrete): (Vec<_>, Vec<_>) = (
-            self.template.split('/').collect(),
-            concrete.split('/').collect(),
-        );
+        let (template, concrete): (Vec<_>, Vec<_>) =
+            (self.template.split('/').collect(), concrete.split('/').collect());
         let same = |(&template, &concrete): (&&str, &&str)| {
             if template.starts_with('{') {
                 (!concrete.is_empty()).then_some(false)
@@ -171,12 +149,7 @@ impl Answer {
         Ok(())
     }
 
-    fn check_body(
-        &self,
-        status: u16,
-        content_type: Option<&str>,
-        body: &[u8],
-    ) -> Result<(), String> {
+    fn check_body(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> Result<(), String> {
         if self.content.is_empty() {
             return if body.is_empty() {
                 Ok(())
@@ -190,14 +163,12 @@ impl Answer {
             .trim()
             .to_ascii_lowercase();
         let documented = || self.content.keys().cloned().collect::<Vec<_>>().join(", ");
-        let schema = self.content.get(&media_type).ok_or_else(|| {
-            format!(
-                "content type {content_type:?}, documented: {}",
-                documented()
-            )
-        })?;
-        let body: Value = serde_json::from_slice(body)
-            .map_err(|error| format!("the body is not JSON: {error}"))?;
+        let schema = self
+            .content
+            .get(&media_type)
+            .ok_or_else(|| format!("content type {content_type:?}, documented: {}", documented()))?;
+        let body: Value =
+            serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
         hold(schema, &body)?;
         self.check_error(status, &body)
     }
@@ -210,11 +181,7 @@ impl Answer {
         if let Some(said) = body.get("status").filter(|said| **said != json!(status)) {
             return Err(format!("the problem says that the status is {said}"));
         }
-        let code = body
-            .get("code")
-            .or(body.get("error"))
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let code = body.get("code").or(body.get("error")).and_then(Value::as_str).unwrap_or_default();
         if codes.iter().any(|known| known == code) {
             Ok(())
         } else {
@@ -245,24 +212,15 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn path(&mut self, template: &str, item: &'a Value) -> Path {
         let mut operations = BTreeMap::new();
-        for (method, operation) in object(item)
-            .iter()
-            .filter(|(key, _)| METHODS.contains(&key.as_str()))
-        {
-            let answers = object(&operation["responses"])
-                .iter()
-                .map(|(status, response)| {
-                    let status = status
-                        .parse()
-                        .unwrap_or_else(|_| panic!("{method} {template}: {status} is no status"));
-                    (status, self.answer(response))
-                });
+        for (method, operation) in object(item).iter().filter(|(key, _)| METHODS.contains(&key.as_str())) {
+            let answers = object(&operation["responses"]).iter().map(|(status, response)| {
+                let status =
+                    status.parse().unwrap_or_else(|_| panic!("{method} {template}: {status} is no status"));
+                (status, self.answer(response))
+            });
             operations.insert(method.to_ascii_uppercase(), answers.collect());
         }
-        Path {
-            template: template.to_owned(),
-            operations,
-        }
+        Path { template: template.to_owned(), operations }
     }
 
     fn answer(&mut self, response: &'a Value) -> Arc<Answer> {
@@ -271,23 +229,14 @@ impl<'a> Reader<'a> {
             return known.clone();
         }
         let response = self.resolve(response);
-        let headers = members(&response["headers"])
-            .map(|(name, header)| self.header(name, header))
-            .collect();
+        let headers = members(&response["headers"]).map(|(name, header)| self.header(name, header)).collect();
         let content = members(&response["content"])
             .map(|(media_type, media)| (media_type.clone(), self.validator(&media["schema"])))
             .collect();
-        let codes = response["x-codes"].as_array().map(|codes| {
-            codes
-                .iter()
-                .filter_map(|code| code.as_str().map(str::to_owned))
-                .collect()
-        });
-        let answer = Arc::new(Answer {
-            headers,
-            content,
-            codes,
-        });
+        let codes = response["x-codes"]
+            .as_array()
+            .map(|codes| codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect());
+        let answer = Arc::new(Answer { headers, content, codes });
         self.answers.insert(key, answer.clone());
         answer
     }
@@ -310,10 +259,7 @@ impl<'a> Reader<'a> {
                 .build(&rooted);
             Arc::new(validator.unwrap_or_else(|error| panic!("{schema}: {error}")))
         };
-        self.validators
-            .entry(schema.to_string())
-            .or_insert_with(compile)
-            .clone()
+        self.validators.entry(schema.to_string()).or_insert_with(compile).clone()
     }
 
     /// Follows a reference within the document, if `value` is one.
@@ -321,9 +267,7 @@ impl<'a> Reader<'a> {
         let Some(reference) = value["$ref"].as_str() else {
             return value;
         };
-        let target = reference
-            .strip_prefix('#')
-            .and_then(|pointer| self.document.pointer(pointer));
+        let target = reference.strip_prefix('#').and_then(|pointer| self.document.pointer(pointer));
         target.unwrap_or_else(|| panic!("{reference} leads nowhere"))
     }
 }
@@ -333,10 +277,7 @@ fn translate_nullable(value: &mut Value) {
     match value {
         Value::Object(members) => {
             if members.get("nullable") == Some(&json!(true)) {
-                let kind = members
-                    .get("type")
-                    .expect("nullable means something only beside a type")
-                    .clone();
+                let kind = members.get("type").expect("nullable means something only beside a type").clone();
                 members.insert("type".into(), json!([kind, "null"]));
             }
             members.values_mut().for_each(translate_nullable);
@@ -351,11 +292,7 @@ fn hold(schema: &Validator, value: &Value) -> Result<(), String> {
         .iter_errors(value)
         .map(|error| format!("{} at {:?}", error, error.instance_path().to_string()))
         .collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(errors.join("; "))
-    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
 }
 
 fn object(value: &Value) -> &Map<String, Value> {

@@ -1,0 +1,9 @@
+//! The promises, one module each, kept against the real thing: a real Postgres, a real Redis, and the
+//! server driven over HTTP. Every answer that a test sees is held to `openapi.yaml`.
+
+mod contract_of_answers;
+mod main_path;
+mod outages;
+mod sealed_cache;
+mod support;
+mod valid_everywhere;

@@ -1,0 +1,148 @@
+//! A server with a tenant and its administrator, and the steps that most tests begin with.
+
+use std::time::{Duration, Instant};
+
+use carnet::app;
+use carnet::manage::bootstrap::bootstrap;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client};
+use super::server::Server;
+use super::stores;
+
+/// The longest that anything may take to settle.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server, its tenant, and a client of it.
+pub struct Scene {
+    pub server: Server,
+    pub client: Client,
+    pub database_url: String,
+    pub redis_url: String,
+    pub tsg_id: String,
+    pub admin: Account,
+}
+
+/// A service account that can get tokens.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub id: String,
+    pub client_id: String,
+    pub client_secret: String,
+}
+
+impl Scene {
+    /// A server on a database of its own.
+    pub async fn new() -> Self {
+        Self::with(&json!({})).await
+    }
+
+    /// The same with other settings.
+    pub async fn with(settings: &Value) -> Self {
+        Self::on(stores::database().await, stores::redis_url(), settings).await
+    }
+
+    /// The same on these stores.
+    pub async fn on(database_url: String, redis_url: String, settings: &Value) -> Self {
+        let config = stores::config(&database_url, &redis_url, settings);
+        let (store, masters) =
+            (app::store(&config).expect("a store"), app::master_keys(&config).expect("keys"));
+        let made = bootstrap(&store, &masters.pepper(), &config.domain, "Scene").await.expect("a tenant");
+        let server = Server::start(config).await;
+        let client = Client::new(&server.url);
+        let admin = Account {
+            id: String::new(),
+            client_id: made.client_id,
+            client_secret: made.client_secret.expose().to_owned(),
+        };
+        let tsg_id = made.tsg_id.to_string();
+        let scene = Self { server, client, database_url, redis_url, tsg_id, admin };
+        scene.admin_token().await;
+        scene
+    }
+
+    /// Another instance of the same region.
+    pub async fn another_instance(&self, settings: &Value) -> Server {
+        Server::start(stores::config(&self.database_url, &self.redis_url, settings)).await
+    }
+
+    /// A management token of the administrator, as soon as its secret is valid.
+    pub async fn admin_token(&self) -> String {
+        self.token_of(&self.admin, &[]).await
+    }
+
+    /// A token, waiting as long as what it needs is pending.
+    pub async fn token_of(&self, account: &Account, form: &[(&str, &str)]) -> String {
+        let started = Instant::now();
+        loop {
+            let answer = self.client.token(&account.client_id, &account.client_secret, form).await;
+            if answer.status != 503 || started.elapsed() > PATIENCE {
+                return answer.expect(200).text("access_token");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A path under the tenant.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/v1/tenants/{}/{rest}", self.tsg_id)
+    }
+
+    /// The administrator posts something under the tenant.
+    pub async fn post(&self, rest: &str, body: Value) -> Answer {
+        let token = self.admin_token().await;
+        self.client.call(&token, Method::POST, &self.path(rest), Some(&body)).await
+    }
+
+    /// The administrator gets something under the tenant.
+    pub async fn get(&self, rest: &str) -> Answer {
+        let token = self.admin_token().await;
+        self.client.call(&token, Method::GET, &self.path(rest), None).await
+    }
+
+    /// A new account without any rights.
+    pub async fn account(&self, name: &str) -> Account {
+        let made = self.post("service-accounts", json!({ "name": name })).await.expect(201);
+        Account {
+            id: made.text("id"),
+            client_id: made.text("client_id"),
+            client_secret: made.text("client_secret"),
+        }
+    }
+
+    /// A new account that a key of the first column of DESIGN §2 may be bound to.
+    pub async fn entitled_account(&self, name: &str) -> Account {
+        let account = self.account(name).await;
+        let role = format!("{name} role");
+        let permissions = ["iam.service_account", "iam.custom_role"];
+        self.post("roles", json!({ "name": role, "permissions": permissions })).await.expect(201);
+        let policy = json!({ "principal": account.client_id, "role": role, "products": "all" });
+        self.post("access-policies", policy).await.expect(201);
+        account
+    }
+
+    /// A key bound to the account; pending.
+    pub async fn key(&self, product: &str, account: &Account) -> String {
+        let key = json!({ "product": product, "service_account_id": account.id });
+        self.post("api-keys", key).await.expect(201).text("api_key_id")
+    }
+
+    /// Waits until the key has this status.
+    pub async fn until(&self, api_key_id: &str, status: &str) -> Answer {
+        let started = Instant::now();
+        loop {
+            let key = self.get(&format!("api-keys/{api_key_id}")).await.expect(200);
+            if key.text("status") == status {
+                return key;
+            }
+            assert!(started.elapsed() < PATIENCE, "still {} instead of {status}", key.text("status"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Revokes a key and waits for the answer.
+    pub async fn revoke(&self, api_key_id: &str) -> Answer {
+        self.post(&format!("api-keys/{api_key_id}/revoke"), json!({ "reason": "a test" })).await
+    }
+}

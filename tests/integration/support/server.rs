@@ -1,0 +1,71 @@
+//! The real server, on a thread of its own and a free port.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use carnet::app::App;
+use carnet::clock::Clock;
+use carnet::config::Config;
+use tokio::sync::oneshot;
+
+/// A server that runs until this is dropped or stopped.
+pub struct Server {
+    /// Where the API is, without a trailing slash.
+    pub url: String,
+    /// Where health and metrics are.
+    pub health_url: String,
+    /// The clock that its lease is counted on.
+    pub clock: Arc<Clock>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Started {
+    url: String,
+    health_url: String,
+    clock: Arc<Clock>,
+}
+
+impl Server {
+    /// Starts, or says why not.
+    pub async fn try_start(config: Config) -> Result<Self, String> {
+        let (started, starting) = oneshot::channel();
+        let (stop, stopping) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                match App::build(config).await {
+                    Err(error) => drop(started.send(Err(format!("{error:#}")))),
+                    Ok(app) => {
+                        let health = app.health_address().expect("tests have a health listener");
+                        let here = Started {
+                            url: format!("http://{}", app.address()),
+                            health_url: format!("http://{health}"),
+                            clock: app.clock(),
+                        };
+                        drop(started.send(Ok(here)));
+                        app.run_until(async { drop(stopping.await) }).await.expect("a clean end");
+                    }
+                }
+            });
+        });
+        let Started { url, health_url, clock } = starting.await.expect("the thread answers")?;
+        Ok(Self { url, health_url, clock, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Starts.
+    pub async fn start(config: Config) -> Self {
+        Self::try_start(config).await.unwrap_or_else(|error| panic!("the server does not start: {error}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("the server's thread panicked");
+        }
+    }
+}
