@@ -59,14 +59,17 @@ CREATE TABLE product (
     expires_with_license   boolean NOT NULL
 );
 
+-- The right of a tenant to use a product until a date. One that has ended makes room for the next.
 CREATE TABLE license (
-    id         uuid PRIMARY KEY,
-    tsg_id     text NOT NULL REFERENCES tenant,
-    product    text NOT NULL REFERENCES product,
-    ends_at    timestamptz NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT license_one_per_product UNIQUE (tsg_id, product)
+    id            uuid PRIMARY KEY,
+    tsg_id        text NOT NULL REFERENCES tenant,
+    product       text NOT NULL REFERENCES product,
+    ends_at       timestamptz NOT NULL,
+    superseded_at timestamptz,              -- when, after its end, another took its place
+    created_at    timestamptz NOT NULL DEFAULT now()
 );
+CREATE UNIQUE INDEX license_one_per_product ON license (tsg_id, product) WHERE superseded_at IS NULL;
+CREATE INDEX license_tenant ON license (tsg_id, id);
 
 -- What regions cache, as one record: everything that the hot path needs to know of one caller.
 -- For a service account it is named by the client_id. The record itself is the view in V2.

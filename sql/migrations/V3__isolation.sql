@@ -85,6 +85,7 @@ BEGIN
 END $$;
 
 GRANT SELECT, INSERT ON tenant, license, credential, audit_event TO carnet_tenant;
+GRANT UPDATE (superseded_at) ON license TO carnet_tenant;
 GRANT SELECT, INSERT, UPDATE ON service_account, client_secret, api_key TO carnet_tenant;
 GRANT SELECT, INSERT, DELETE ON role, role_permission, access_policy, idempotency_key TO carnet_tenant;
 GRANT SELECT ON product, permission TO carnet_tenant;
