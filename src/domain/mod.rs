@@ -5,6 +5,7 @@
 pub mod algorithm;
 pub mod ids;
 pub mod key;
+pub mod numbering;
 pub mod record;
 pub mod rights;
 pub mod secret;

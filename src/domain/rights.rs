@@ -66,6 +66,12 @@ impl Rights {
         self.0.iter().any(|r| r.permission == permission && covers(r))
     }
 
+    /// Whether `permission` is held for any product at all.
+    #[must_use]
+    pub fn hold_for_some(&self, permission: &str) -> bool {
+        self.0.iter().any(|r| r.permission == permission)
+    }
+
     /// Whether everything in `permissions` is held at least as widely: for all apps when
     /// `products` is nothing, for each of them otherwise. Nobody grants what they do not hold.
     #[must_use]
@@ -89,7 +95,8 @@ mod tests {
     fn a_right_for_some_products_is_not_one_for_all() {
         let some = rights(r#"[{"permission":"iam.api_key","products":["a","b"]}]"#);
         assert!(some.hold_for("iam.api_key", "a") && !some.hold_for("iam.api_key", "c"));
-        assert!(!some.hold("iam.api_key"));
+        assert!(!some.hold("iam.api_key") && some.hold_for_some("iam.api_key"));
+        assert!(!some.hold_for_some("iam.read"));
         let keys = ["iam.api_key".to_owned()];
         assert!(some.cover(&keys, Some(&["a".into(), "b".into()])));
         assert!(!some.cover(&keys, Some(&["a".into(), "c".into()])));
