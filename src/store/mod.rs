@@ -11,17 +11,31 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+pub mod access_policies;
+pub mod api_keys;
+pub mod audit;
+pub mod caller;
+pub mod client_secrets;
 pub mod error;
 pub mod feed;
+pub mod idempotency;
+pub mod licenses;
 pub mod migrate;
+pub mod outcome;
+pub mod products;
 pub mod records;
+pub mod roles;
+pub mod service_accounts;
 pub mod settle;
 pub mod signing_keys;
+pub mod tenants;
 pub mod tx;
 
+mod columns;
 mod tls;
 
 pub use error::StoreError;
+pub use outcome::{Changed, Inserted};
 pub use tx::{Committed, Tx};
 
 /// Values for the placeholders of a query.

@@ -1,0 +1,107 @@
+//! The secrets of service accounts: never the secret itself, only its public id and its hash.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::columns::variant;
+use super::{StoreError, Tx};
+use crate::domain::tenant::TsgId;
+
+/// What a secret is right now. `Expired` is computed from the authority's clock, never stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretStatus {
+    /// In the authority, not yet in every region: never authenticates.
+    Pending,
+    /// In every required region.
+    Valid,
+    /// Refused by whoever has heard.
+    Revoking,
+    /// Refused everywhere, for ever.
+    Revoked,
+    /// Past its time, for ever.
+    Expired,
+}
+
+/// What may be shown of a secret.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ClientSecret {
+    /// Its public id.
+    pub credential_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it is right now.
+    pub status: SecretStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// Whose it is.
+    #[serde(skip)]
+    pub service_account_id: Uuid,
+}
+
+/// What the row of a secret is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct NewClientSecret<'a> {
+    /// Its public id.
+    pub credential_id: &'a str,
+    /// The tenant of its account.
+    pub tsg_id: &'a TsgId,
+    /// Its account.
+    pub service_account_id: Uuid,
+    /// The account's credential.
+    pub client_id: &'a str,
+    /// What people will call it.
+    pub name: &'a str,
+    /// The id of the pepper.
+    pub pepper: &'a str,
+    /// HMAC-SHA-256 of the secret under it.
+    pub hash: [u8; 32],
+}
+
+/// Writes a secret, pending, and touches its credential.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(tx: &mut Tx, secret: &NewClientSecret<'_>) -> Result<(), StoreError> {
+    const INSERT: &str = include_str!("../../sql/queries/client_secret_insert_new.sql");
+    let s = secret;
+    let hash = s.hash.as_slice();
+    let columns: super::Params<'_> = &[
+        &s.tsg_id.as_str(), &s.credential_id, &s.service_account_id, &s.client_id, &s.name, &s.pepper, &hash,
+    ];
+    tx.run(INSERT, columns).await?;
+    tx.touch(s.client_id);
+    Ok(())
+}
+
+/// What may be shown of the secrets of these accounts, by account, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(tx: &Tx, tsg_id: &TsgId, accounts: &[Uuid]) -> Result<Vec<ClientSecret>, StoreError> {
+    const LIST: &str = include_str!("../../sql/queries/client_secret_list_of_accounts.sql");
+    let secret = |row: &tokio_postgres::Row| {
+        Ok(ClientSecret {
+            credential_id: row.try_get("credential_id")?,
+            name: row.try_get("name")?,
+            status: variant(row, "status")?,
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
+            service_account_id: row.try_get("service_account_id")?,
+        })
+    };
+    tx.all(LIST, &[&tsg_id.as_str(), &accounts]).await?.iter().map(secret).collect()
+}
+
+/// Withdraws every secret of an account; which ones. The caller touches the credential.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn revoke_all(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Vec<String>, StoreError> {
+    const REVOKE: &str = include_str!("../../sql/queries/client_secret_revoke_of_account.sql");
+    let rows = tx.all(REVOKE, &[&tsg_id.as_str(), &account]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}

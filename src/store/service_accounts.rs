@@ -1,0 +1,173 @@
+//! Service accounts, and the name that regions cache each of them by.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::columns::tsg_id;
+use super::{Changed, Inserted, StoreError, Tx};
+use crate::domain::tenant::TsgId;
+
+/// A machine's identity in a tenant, not deleted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServiceAccount {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub tsg_id: TsgId,
+    /// What people call it.
+    pub name: String,
+    /// What it calls itself at the token endpoint, and the name of its credential.
+    pub client_id: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whom to ask about it.
+    pub contact_email: Option<String>,
+    /// Whether it may authenticate.
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Raised by every change.
+    pub revision: i32,
+}
+
+impl ServiceAccount {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            tsg_id: tsg_id(row, "tsg_id")?,
+            name: row.try_get("name")?,
+            client_id: row.try_get("client_id")?,
+            description: row.try_get("description")?,
+            contact_email: row.try_get("contact_email")?,
+            enabled: row.try_get("enabled")?,
+            created_at: row.try_get("created_at")?,
+            revision: row.try_get("revision")?,
+        })
+    }
+}
+
+/// What an account is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct NewServiceAccount<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it will be.
+    pub tsg_id: &'a TsgId,
+    /// What people will call it.
+    pub name: &'a str,
+    /// What it will call itself.
+    pub client_id: &'a str,
+    /// What it is for.
+    pub description: Option<&'a str>,
+    /// Whom to ask about it.
+    pub contact_email: Option<&'a str>,
+    /// Who makes it.
+    pub created_by: &'a str,
+}
+
+/// How long a row that was found stays as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// It was so when it was read.
+    Not,
+    /// Nobody changes it before this transaction ends; others may hold it so too.
+    ForUse,
+    /// Nobody else holds or changes it before this transaction, which may, ends.
+    ForChange,
+}
+
+/// One account of a tenant.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid, hold: Hold) -> Result<Option<ServiceAccount>, StoreError> {
+    const FIND: &str = include_str!("../../sql/queries/service_account_find_one.sql");
+    const FOR_USE: &str = include_str!("../../sql/queries/service_account_lock_for_use.sql");
+    const FOR_CHANGE: &str = include_str!("../../sql/queries/service_account_lock_for_change.sql");
+    let sql = match hold {
+        Hold::Not => FIND,
+        Hold::ForUse => FOR_USE,
+        Hold::ForChange => FOR_CHANGE,
+    };
+    tx.opt(sql, &[&tsg_id.as_str(), &id]).await?.as_ref().map(ServiceAccount::from_row).transpose()
+}
+
+/// The account of a `client_id`, held for use.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_by_client_id(tx: &Tx, tsg_id: &TsgId, client_id: &str) -> Result<Option<ServiceAccount>, StoreError> {
+    const FIND: &str = include_str!("../../sql/queries/service_account_lock_by_client_id.sql");
+    let row = tx.opt(FIND, &[&tsg_id.as_str(), &client_id]).await?;
+    row.as_ref().map(ServiceAccount::from_row).transpose()
+}
+
+/// The accounts of a tenant, oldest first, after `after`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<ServiceAccount>, StoreError> {
+    const LIST: &str = include_str!("../../sql/queries/service_account_list_page.sql");
+    let rows = tx.all(LIST, &[&tsg_id.as_str(), &after, &limit]).await?;
+    rows.iter().map(ServiceAccount::from_row).collect()
+}
+
+/// Writes an account and the credential of its name; neither where the name was ever given.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(tx: &mut Tx, account: &NewServiceAccount<'_>) -> Result<Inserted, StoreError> {
+    const CREDENTIAL: &str = include_str!("../../sql/queries/credential_insert_new.sql");
+    const ACCOUNT: &str = include_str!("../../sql/queries/service_account_insert_new.sql");
+    let a = account;
+    if tx.run(CREDENTIAL, &[&a.tsg_id.as_str(), &a.client_id]).await? == 0 {
+        return Ok(Inserted::AlreadyThere);
+    }
+    let columns: super::Params<'_> =
+        &[&a.tsg_id.as_str(), &a.id, &a.name, &a.client_id, &a.description, &a.contact_email, &a.created_by];
+    tx.run(ACCOUNT, columns).await?;
+    tx.touch(a.client_id);
+    Ok(Inserted::New)
+}
+
+/// Writes what may change of an account that is held for change, as a new revision. Touches its
+/// credential when `enabled` is another than before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &mut Tx, before: &ServiceAccount, after: &ServiceAccount) -> Result<Changed, StoreError> {
+    const UPDATE: &str = include_str!("../../sql/queries/service_account_update_one.sql");
+    let columns: super::Params<'_> =
+        &[&after.tsg_id.as_str(), &after.id, &after.description, &after.contact_email, &after.enabled];
+    let changed = Changed::from_count(tx.run(UPDATE, columns).await?);
+    if before.enabled != after.enabled {
+        tx.touch(&after.client_id);
+    }
+    Ok(changed)
+}
+
+/// Takes an account out of use for ever.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete(tx: &mut Tx, account: &ServiceAccount) -> Result<Changed, StoreError> {
+    const DELETE: &str = include_str!("../../sql/queries/service_account_delete_soft.sql");
+    tx.touch(&account.client_id);
+    Ok(Changed::from_count(tx.run(DELETE, &[&account.tsg_id.as_str(), &account.id]).await?))
+}
+
+/// The last change of the feed that concerns a credential; none before its first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn read_seq(tx: &Tx, tsg_id: &TsgId, client_id: &str) -> Result<Option<i64>, StoreError> {
+    const READ: &str = include_str!("../../sql/queries/credential_read_seq.sql");
+    let row = tx.opt(READ, &[&tsg_id.as_str(), &client_id]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
