@@ -97,7 +97,7 @@ pub struct NewApiKey<'a> {
 pub struct Blocking {
     /// The tenant has an unmigrated key for the product.
     pub unmigrated: bool,
-    /// The product's slot is taken.
+    /// The slot is taken.
     pub active: bool,
     /// The account has a key already.
     pub bound: bool,
@@ -138,13 +138,19 @@ pub async fn release_expired(tx: &Tx, tsg_id: &TsgId, slot: &str, account: Uuid)
     Ok(())
 }
 
-/// What stands in the way of a new key for this product and account.
+/// What stands in the way of a new key for this slot, product and account.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find_blocking(tx: &Tx, tsg_id: &TsgId, product: &str, account: Uuid) -> Result<Blocking, StoreError> {
+pub async fn find_blocking(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    slot: &str,
+    product: &str,
+    account: Uuid,
+) -> Result<Blocking, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/api_key_find_blocking.sql");
-    let row = tx.one(FIND, &[&tsg_id.as_str(), &product, &account]).await?;
+    let row = tx.one(FIND, &[&tsg_id.as_str(), &slot, &product, &account]).await?;
     Ok(Blocking {
         unmigrated: row.try_get("unmigrated")?,
         active: row.try_get("active")?,

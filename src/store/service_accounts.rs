@@ -1,6 +1,7 @@
 //! Service accounts, and the name that regions cache each of them by.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::{Changed, Inserted, StoreError, Tx};
 use crate::domain::tenant::TsgId;
 
 /// A machine's identity in a tenant, not deleted.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ServiceAccount {
     /// Its id.
     pub id: Uuid,
@@ -28,6 +29,7 @@ pub struct ServiceAccount {
     /// When it was made.
     pub created_at: Timestamp,
     /// Raised by every change.
+    #[serde(skip)]
     pub revision: i32,
 }
 

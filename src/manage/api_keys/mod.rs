@@ -1,0 +1,71 @@
+//! API keys: what a tenant creates to use a product. A right to them may be held for some products
+//! only; then the caller sees and changes the keys of those, and no others.
+
+use crate::domain::rights::{Permission, Rights};
+use crate::domain::tenant::TsgId;
+use crate::store::api_keys::{self, ApiKey};
+use crate::store::{Tx, products};
+
+use super::{Caller, Listing, Manage, ManageError, Page};
+
+pub mod create;
+pub mod revoke;
+
+/// More products than anybody has.
+const ALL_PRODUCTS: i64 = 10_000;
+
+impl Manage {
+    /// One key, with today's status.
+    ///
+    /// # Errors
+    /// [`ManageError`].
+    pub async fn api_key(&self, caller: &Caller, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
+        let find = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id).await?;
+            needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
+            let key = read(tx, tsg_id, id).await?;
+            if sees(&standing.rights, &key.product) { Ok(key) } else { Err(denied()) }
+        };
+        Ok(self.in_tenant("api_key.find", tsg_id, find).await?.value)
+    }
+
+    /// The keys of a tenant that the caller may see.
+    ///
+    /// # Errors
+    /// [`ManageError`].
+    pub async fn list_api_keys(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        page: &Page<i64>,
+    ) -> Result<Listing<ApiKey, i64>, ManageError> {
+        let list = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id).await?;
+            needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
+            let all = products::list(tx, None, ALL_PRODUCTS).await?;
+            let names = all.into_iter().map(|product| product.product);
+            let seen: Vec<String> = names.filter(|name| sees(&standing.rights, name)).collect();
+            let rows = api_keys::list(tx, tsg_id, &seen, page.after, page.probe()).await?;
+            Ok(Listing::of(rows, page, |key| key.api_key_id))
+        };
+        Ok(self.in_tenant("api_key.list", tsg_id, list).await?.value)
+    }
+}
+
+fn sees(rights: &Rights, product: &str) -> bool {
+    rights.hold_for(Permission::Read.name(), product) || rights.hold_for(Permission::ApiKey.name(), product)
+}
+
+fn denied() -> ManageError {
+    ManageError::PermissionDenied(Permission::ApiKey)
+}
+
+/// One of these, for any product: before it is known which key, and so which product, it is about.
+fn needs_some(rights: &Rights, permissions: &[Permission]) -> Result<(), ManageError> {
+    let held = permissions.iter().any(|permission| rights.hold_for_some(permission.name()));
+    if held { Ok(()) } else { Err(denied()) }
+}
+
+async fn read(tx: &Tx, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
+    api_keys::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)
+}

@@ -1,0 +1,194 @@
+//! Why a use case did not do what it was asked: one variant per `code` of the contract.
+//!
+//! The messages are for people and go into answers, so they say nothing of what the caller may
+//! not know. What is not the caller's doing ([`ManageError::Store`]) is not shown to it.
+
+use crate::domain::ids::NoRandomness;
+use crate::domain::rights::Permission;
+use crate::domain::tenant::NoSlug;
+use crate::store::StoreError;
+use crate::store::tx::Caused;
+
+/// A refusal, or a failure of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    /// The account, secret or tenant behind the token no longer authenticates.
+    #[error("The access token is not valid.")]
+    InvalidToken,
+    /// There is none, or it belongs to somebody out of reach: the same to the caller.
+    #[error("There is no such thing within your reach.")]
+    NotFound,
+    /// The caller lacks a permission in this tenant.
+    #[error("This needs the permission {} in this tenant.", .0.name())]
+    PermissionDenied(Permission),
+    /// The caller would hand out what it does not hold itself.
+    #[error("You can only grant what you hold yourself, in the same tenant and for the same products: {}.", .0.join(", "))]
+    CannotGrant(Vec<String>),
+    /// It has changed since the caller read it.
+    #[error("It has changed since you read it; its revision is {0} now.")]
+    StaleEtag(i32),
+    /// Another request came with this key first.
+    #[error("This Idempotency-Key came before, with another method, path or body.")]
+    IdempotencyKeyReused,
+
+    /// The tenant to be named is neither this one nor below it, or there is none.
+    #[error("{tsg_id} is neither this tenant nor below it.")]
+    NotADescendant {
+        /// The field that names it.
+        field: &'static str,
+        /// What it names.
+        tsg_id: String,
+    },
+    /// No such products.
+    #[error("There is no product {}.", .0.join(", "))]
+    UnknownProduct(Vec<String>),
+    /// A license must end later than now.
+    #[error("ends_at must be in the future.")]
+    EndsInPast,
+    /// The tenant has a current one.
+    #[error("The tenant already has a license for {0}.")]
+    LicenseExists(String),
+
+    /// No `client_id` can be made of the name.
+    #[error("{0}.")]
+    InvalidName(#[from] NoSlug),
+    /// The `client_id` that the name makes was given before; they are never given twice.
+    #[error("{0} belongs, or once belonged, to another service account.")]
+    ServiceAccountNameTaken(String),
+
+    /// No such permissions.
+    #[error("There is no permission {}.", .0.join(", "))]
+    UnknownPermission(Vec<String>),
+    /// A predefined role or one of the tenant has the name.
+    #[error("There is a role {0} already.")]
+    RoleNameTaken(String),
+
+    /// Access without a role only where it is asked for by name.
+    #[error("A role is missing; allow_without_role grants access without any right.")]
+    RoleRequired,
+    /// Neither predefined nor the tenant's.
+    #[error("There is no role {0}.")]
+    UnknownRole(String),
+    /// Not a service account of this tenant.
+    #[error("There is no service account {0} in this tenant.")]
+    UnknownPrincipal(String),
+    /// The very same grant.
+    #[error("The same access policy is there already.")]
+    AccessPolicyExists,
+
+    /// No license, no key.
+    #[error("The tenant has no current license for {0}.")]
+    LicenseRequired(String),
+    /// Not a service account of this tenant.
+    #[error("There is no such service account in this tenant.")]
+    UnknownServiceAccount,
+    /// A key would be of no use to it.
+    #[error("{0} is disabled.")]
+    ServiceAccountDisabled(String),
+    /// The account is not granted all apps and services.
+    #[error("{0} needs an access policy for all products in this tenant.")]
+    AllAppsRequired(String),
+    /// It is, but without any role.
+    #[error("{0} is granted all products only without a role; allow_without_role accepts that.")]
+    AllAppsWithoutRole(String),
+    /// It is, but no role holds what the product requires.
+    #[error("No role that the service account holds for all products has all the permissions it needs; missing: {}.", .0.join(", "))]
+    PermissionsMissing(Vec<String>),
+    /// Migrate or revoke it first.
+    #[error("The tenant has an unmigrated key for {0}: migrate or revoke it first.")]
+    UnmigratedKeyExists(String),
+    /// One per tenant.
+    #[error("The tenant already has a key for {0}.")]
+    ActiveKeyExists(String),
+    /// One-to-one both ways.
+    #[error("{0} is bound to another key.")]
+    ServiceAccountAlreadyBound(String),
+    /// There is nothing left to revoke.
+    #[error("The key has expired: it is accepted nowhere, for good.")]
+    ApiKeyExpired,
+
+    /// Nothing may be issued without it.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// The authority.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ManageError {
+    /// The stable name of this kind, for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidToken => "invalid_token",
+            Self::NotFound => "not_found",
+            Self::PermissionDenied(_) => "permission_denied",
+            Self::CannotGrant(_) => "cannot_grant",
+            Self::StaleEtag(_) => "stale_etag",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::NotADescendant { .. } => "not_a_descendant",
+            Self::UnknownProduct(_) => "unknown_product",
+            Self::EndsInPast => "ends_in_past",
+            Self::LicenseExists(_) => "license_exists",
+            Self::InvalidName(_) => "invalid_name",
+            Self::ServiceAccountNameTaken(_) => "service_account_name_taken",
+            Self::UnknownPermission(_) => "unknown_permission",
+            Self::RoleNameTaken(_) => "role_name_taken",
+            Self::RoleRequired => "role_required",
+            Self::UnknownRole(_) => "unknown_role",
+            Self::UnknownPrincipal(_) => "unknown_principal",
+            Self::AccessPolicyExists => "access_policy_exists",
+            Self::LicenseRequired(_) => "license_required",
+            Self::UnknownServiceAccount => "unknown_service_account",
+            Self::ServiceAccountDisabled(_) => "service_account_disabled",
+            Self::AllAppsRequired(_) => "all_apps_required",
+            Self::AllAppsWithoutRole(_) => "all_apps_without_role",
+            Self::PermissionsMissing(_) => "permissions_missing",
+            Self::UnmigratedKeyExists(_) => "unmigrated_key_exists",
+            Self::ActiveKeyExists(_) => "active_key_exists",
+            Self::ServiceAccountAlreadyBound(_) => "service_account_already_bound",
+            Self::ApiKeyExpired => "api_key_expired",
+            Self::Store(e) if e.is_outage() => "unavailable",
+            Self::Store(_) | Self::Randomness(_) => "internal",
+        }
+    }
+
+    /// The field of the request that it is about, where it is about one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::NotADescendant { field, .. } => Some(field),
+            Self::UnknownProduct(_) | Self::LicenseRequired(_) => Some("product"),
+            Self::EndsInPast => Some("ends_at"),
+            Self::InvalidName(_) | Self::ServiceAccountNameTaken(_) | Self::RoleNameTaken(_) => Some("name"),
+            Self::UnknownPermission(_) => Some("permissions"),
+            Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
+            Self::UnknownPrincipal(_) => Some("principal"),
+            Self::UnknownServiceAccount => Some("service_account_id"),
+            Self::InvalidToken
+            | Self::NotFound
+            | Self::PermissionDenied(_)
+            | Self::CannotGrant(_)
+            | Self::StaleEtag(_)
+            | Self::IdempotencyKeyReused
+            | Self::LicenseExists(_)
+            | Self::AccessPolicyExists
+            | Self::ServiceAccountDisabled(_)
+            | Self::AllAppsRequired(_)
+            | Self::AllAppsWithoutRole(_)
+            | Self::PermissionsMissing(_)
+            | Self::UnmigratedKeyExists(_)
+            | Self::ActiveKeyExists(_)
+            | Self::ServiceAccountAlreadyBound(_)
+            | Self::ApiKeyExpired
+            | Self::Randomness(_)
+            | Self::Store(_) => None,
+        }
+    }
+}
+
+impl Caused for ManageError {
+    fn store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}

@@ -1,0 +1,119 @@
+//! Licenses: without one there is no key, and the key ends with it.
+
+use garde::Validate;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::once::{self, Made, Once};
+use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, text};
+use crate::domain::rights::Permission;
+use crate::domain::tenant::TsgId;
+use crate::store::licenses::{self, License};
+use crate::store::{Inserted, Tx, products};
+
+/// A license to grant.
+#[derive(Clone, Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct NewLicense {
+    /// For what.
+    #[garde(length(chars, min = 1, max = 63), custom(text::one_line))]
+    pub product: String,
+    /// Until when; a year from now when not given.
+    #[garde(skip)]
+    pub ends_at: Option<Timestamp>,
+}
+
+impl Manage {
+    /// Grants a license.
+    ///
+    /// # Errors
+    /// [`ManageError`]: `unknown_product`, `ends_in_past`, `license_exists`, and what every use
+    /// case may say.
+    pub async fn create_license(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        new: &NewLicense,
+        once: Option<&Once>,
+    ) -> Result<Made<License>, ManageError> {
+        let create = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id).await?;
+            needs(&standing.rights, Permission::License)?;
+            let id = self.row_id(standing.now)?;
+            if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
+                return Ok(Made::before(read(tx, tsg_id, once::resource(&first)?).await?));
+            }
+            if products::find(tx, &new.product).await?.is_none() {
+                return Err(ManageError::UnknownProduct(vec![new.product.clone()]));
+            }
+            let ends_at = new.ends_at.unwrap_or_else(|| a_year_after(standing.now));
+            if ends_at <= standing.now {
+                return Err(ManageError::EndsInPast);
+            }
+            let row = licenses::NewLicense { id, tsg_id, product: &new.product, ends_at };
+            if licenses::insert(tx, &row).await? == Inserted::AlreadyThere {
+                return Err(ManageError::LicenseExists(new.product.clone()));
+            }
+            let details = json!({ "product": new.product, "ends_at": ends_at });
+            record(tx, caller, tsg_id, "license.create", &id.to_string(), details).await?;
+            Ok(Made::now(read(tx, tsg_id, id).await?))
+        };
+        Ok(self.in_tenant("license.create", tsg_id, create).await?.value)
+    }
+
+    /// One license.
+    ///
+    /// # Errors
+    /// [`ManageError`].
+    pub async fn license(&self, caller: &Caller, tsg_id: &TsgId, id: Uuid) -> Result<License, ManageError> {
+        let find = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id).await?;
+            reads(&standing.rights, Permission::License)?;
+            read(tx, tsg_id, id).await
+        };
+        Ok(self.in_tenant("license.find", tsg_id, find).await?.value)
+    }
+
+    /// The licenses of a tenant, current and past.
+    ///
+    /// # Errors
+    /// [`ManageError`].
+    pub async fn list_licenses(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        page: &Page<Uuid>,
+    ) -> Result<Listing<License, Uuid>, ManageError> {
+        let list = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id).await?;
+            reads(&standing.rights, Permission::License)?;
+            let rows = licenses::list(tx, tsg_id, page.after, page.probe()).await?;
+            Ok(Listing::of(rows, page, |license| license.id))
+        };
+        Ok(self.in_tenant("license.list", tsg_id, list).await?.value)
+    }
+}
+
+async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<License, ManageError> {
+    licenses::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)
+}
+
+fn a_year_after(now: Timestamp) -> Timestamp {
+    let then = now.to_zoned(TimeZone::UTC).checked_add(1.year());
+    then.map_or(Timestamp::MAX, |then| then.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_year_is_a_calendar_year() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a date");
+        assert_eq!(a_year_after(at("2026-11-22T08:30:00Z")), at("2027-11-22T08:30:00Z"));
+        assert_eq!(a_year_after(at("2028-02-29T00:00:00Z")), at("2029-02-28T00:00:00Z"));
+        assert_eq!(a_year_after(Timestamp::MAX), Timestamp::MAX);
+    }
+}

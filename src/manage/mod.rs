@@ -1,0 +1,178 @@
+//! The management use cases: what administrators do with tenants, accounts, roles and keys.
+//!
+//! Each is one transaction whose first step asks who the caller is and what it may do there
+//! ([`Manage::admit`]), so that nobody changes anything with rights that were taken from them a
+//! moment before. Each change writes its audit event in the same transaction, and says which
+//! credentials it touched. What takes something away then waits until every instance has heard.
+//!
+//! Nothing here knows of HTTP: `http` turns [`ManageError`] into answers, in one place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ring::rand::SecureRandom;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::ids::NoRandomness;
+use crate::domain::numbering;
+use crate::domain::rights::{Permission, Rights};
+use crate::domain::tenant::TsgId;
+use crate::seal::MasterKeys;
+use crate::store::caller::{self, Standing};
+use crate::store::{Committed, Store, StoreError, Tx, audit};
+use crate::sync::Spread;
+use crate::token::claims::AccessClaims;
+
+pub mod access_policies;
+pub mod api_keys;
+pub mod catalogue;
+pub mod error;
+pub mod expected;
+pub mod licenses;
+pub mod once;
+pub mod page;
+pub mod roles;
+pub mod service_accounts;
+pub mod tenants;
+
+mod text;
+
+pub use error::ManageError;
+pub use expected::Expected;
+pub use once::{Made, Once};
+pub use page::{Listing, Page};
+
+/// How often a number is drawn again when the one that was drawn is taken.
+const DRAWS: usize = 4;
+
+/// Everything that the use cases need. One for the whole process.
+pub struct Manage {
+    /// The authority.
+    pub store: Store,
+    /// Who has heard of what.
+    pub spread: Spread,
+    /// Whose pepper hashes new secrets.
+    pub keys: Arc<MasterKeys>,
+    /// Where ids and secrets come from.
+    pub rng: Arc<dyn SecureRandom + Send + Sync>,
+    /// The audience that a management token must have.
+    pub issuer: String,
+    /// The end of every `client_id`.
+    pub domain: String,
+    /// How long a change that takes something away waits for every instance.
+    pub revoke_wait: Duration,
+}
+
+/// Who asks: what a good token says of its bearer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// The service account.
+    pub client_id: String,
+    /// The secret that it showed.
+    pub credential_id: String,
+    /// The tenant that the token is for: it may act there and below.
+    pub tsg_id: TsgId,
+}
+
+impl Caller {
+    /// The bearer of a token whose signature, times and audience were right.
+    ///
+    /// # Errors
+    /// [`ManageError::InvalidToken`] when it names no tenant.
+    pub fn of(claims: &AccessClaims) -> Result<Self, ManageError> {
+        Ok(Self {
+            client_id: claims.client_id.clone(),
+            credential_id: claims.credential_id.to_string(),
+            tsg_id: TsgId::parse(&claims.tsg_id).map_err(|_| ManageError::InvalidToken)?,
+        })
+    }
+}
+
+/// A change that takes something away, and whether everybody has heard of it.
+#[derive(Clone, Debug)]
+pub struct Withdrawn<T> {
+    /// What it is now.
+    pub value: T,
+    /// Every instance has applied the change or can no longer serve. False when the wait was over
+    /// before; it will be true at the latest when the longest lease has ended.
+    pub everywhere: bool,
+}
+
+impl Manage {
+    /// One transaction of a use case.
+    async fn in_tenant<T>(
+        &self,
+        name: &'static str,
+        tsg_id: &TsgId,
+        body: impl AsyncFn(&mut Tx) -> Result<T, ManageError>,
+    ) -> Result<Committed<T>, ManageError> {
+        self.store.run_tx(name, tsg_id, body).await
+    }
+
+    /// The first step of every use case: the caller still authenticates, and reaches the tenant.
+    async fn admit(&self, tx: &Tx, caller: &Caller, tsg_id: &TsgId) -> Result<Standing, ManageError> {
+        let Caller { client_id, credential_id, tsg_id: own } = caller;
+        let standing = caller::read_rights(tx, client_id, credential_id, own, tsg_id).await?;
+        match standing {
+            Standing { alive: false, .. } => Err(ManageError::InvalidToken),
+            Standing { reaches: false, .. } => Err(ManageError::NotFound),
+            standing => Ok(standing),
+        }
+    }
+
+    /// Waits until every instance has applied the change `seq`; true when they have.
+    async fn heard(&self, seq: Option<i64>) -> bool {
+        match seq {
+            Some(seq) => self.spread.reached(seq, self.revoke_wait).await,
+            None => true,
+        }
+    }
+
+    fn draw<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
+        let mut bytes = [0; N];
+        self.rng.fill(&mut bytes).map_err(|_| NoRandomness)?;
+        Ok(bytes)
+    }
+
+    fn row_id(&self, now: Timestamp) -> Result<Uuid, NoRandomness> {
+        Ok(numbering::row_id(now, self.draw()?))
+    }
+}
+
+/// For changes: the noun's own permission, for all apps and services.
+fn needs(rights: &Rights, permission: Permission) -> Result<(), ManageError> {
+    if rights.hold(permission.name()) { Ok(()) } else { Err(ManageError::PermissionDenied(permission)) }
+}
+
+/// For reading: the noun's own permission, or the one to read everything.
+fn reads(rights: &Rights, permission: Permission) -> Result<(), ManageError> {
+    if rights.hold(Permission::Read.name()) { Ok(()) } else { needs(rights, permission) }
+}
+
+/// Writes the audit event of a change.
+async fn record(
+    tx: &Tx,
+    caller: &Caller,
+    tsg_id: &TsgId,
+    action: &'static str,
+    target: &str,
+    details: Value,
+) -> Result<(), StoreError> {
+    audit::insert(tx, &audit::Event { tsg_id, actor: &caller.client_id, action, target, details }).await
+}
+
+/// Does the work again, with another draw, while `constraint` says that the number is taken.
+async fn redrawn<T>(
+    constraint: &str,
+    work: impl AsyncFn() -> Result<T, ManageError>,
+) -> Result<T, ManageError> {
+    for _ in 1..DRAWS {
+        match work().await {
+            Err(ManageError::Store(e)) if e.constraint() == Some(constraint) => {}
+            outcome => return outcome,
+        }
+    }
+    work().await
+}
