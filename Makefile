@@ -1,0 +1,34 @@
+# `make dev` and `make test` are the two set-up commands; `make help` lists the rest.
+# Each target gets what it needs (scripts/deps.sh) and works with CARGO_TARGET_DIR set or not.
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test test-all fmt lint doc
+
+# Node.js is here only when the machine has none that is new enough.
+export PATH := $(CURDIR)/.carnet/node/bin:$(PATH)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+dev: ## run Carnet with a Postgres, a Redis and a demo tenant of its own; Ctrl-C stops all (ARGS="--regions 2" …)
+	@scripts/deps.sh run
+	cargo run --locked --profile quick -- dev $(ARGS)
+
+test: ## everything that is checked before a change lands: format, lints, docs, tests, other people's clients
+	@scripts/deps.sh test
+	cargo fmt --check
+	@$(MAKE) --no-print-directory lint doc
+	cargo test --locked
+	@if [ -x tests/clients/run ]; then echo tests/clients/run; tests/clients/run; fi
+
+test-all: test ## `make test` and the long suites, of which there are none yet
+
+fmt: ## format the code
+	cargo fmt
+
+# Lints and docs go before the tests: they share one metadata-only build of the dependencies, and fail early.
+lint: ## clippy; a warning is an error
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## the documentation of the crate; a warning is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
