@@ -82,7 +82,8 @@ impl App {
         let metrics = recorder()?;
         let plain = listen(&config.bind)?;
         let tls = config.tls.as_ref().map(listen_encrypted).transpose()?;
-        let (address, tls_address) = (plain.local_addr()?, tls.as_ref().map(|(l, _)| l.local_addr()).transpose()?);
+        let (address, tls_address) =
+            (plain.local_addr()?, tls.as_ref().map(|(l, _)| l.local_addr()).transpose()?);
         let issuer: Arc<str> = config.issuer.clone().unwrap_or_else(|| own_url(address, tls_address)).into();
 
         let store = store(&config)?;
@@ -100,7 +101,8 @@ impl App {
             let (url, timeout) = (config.redis_url.clone(), config.redis_timeout);
             let (place, clock) = (Arc::clone(&place), Arc::clone(&clock));
             move || {
-                let (sealer, place, clock) = (Arc::clone(&entry_sealer), Arc::clone(&place), Arc::clone(&clock));
+                let (sealer, place, clock) =
+                    (Arc::clone(&entry_sealer), Arc::clone(&place), Arc::clone(&clock));
                 Region::new(url.expose_secret(), timeout, sealer, place, clock)
             }
         };
@@ -130,7 +132,8 @@ impl App {
         let flights = Arc::new(Flights::new(known, DOUBTFUL_QUESTIONS, config.database_timeout));
         let accepted = Arc::new(AcceptedTokens::new());
         let worker = {
-            let (knowledge, issuer, manage) = (Arc::clone(&knowledge), Arc::clone(&issuer), Arc::clone(&manage));
+            let (knowledge, issuer, manage) =
+                (Arc::clone(&knowledge), Arc::clone(&issuer), Arc::clone(&manage));
             move || {
                 // The URL was good for the warmer's connection a moment ago.
                 let region = region().expect("a Redis URL that was usable is usable");

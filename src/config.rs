@@ -232,7 +232,9 @@ impl RawConfig {
         if !(2..=600).contains(&self.lease_seconds) {
             return bad("lease_seconds", "must be 2 to 600");
         }
-        if !(10..=5_000).contains(&self.poll_interval_ms) || self.poll_interval_ms * 4 > self.lease_seconds * 1_000 {
+        if !(10..=5_000).contains(&self.poll_interval_ms)
+            || self.poll_interval_ms * 4 > self.lease_seconds * 1_000
+        {
             return bad("poll_interval_ms", "must be 10 to 5000, and at most a quarter of the lease");
         }
         if self.floor_limit < 1_000 {

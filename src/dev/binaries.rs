@@ -58,8 +58,8 @@ impl<'a> Search<'a> {
                 user: self.account.map(|account| account.name.clone()),
             });
         }
-        let on_path = env::split_paths(&self.path)
-            .filter_map(|dir| fs::canonicalize(dir.join("postgres")).ok());
+        let on_path =
+            env::split_paths(&self.path).filter_map(|dir| fs::canonicalize(dir.join("postgres")).ok());
         let mut candidates = self.debian_versions();
         candidates.push(self.unpacked.join("postgres/bin"));
         candidates.extend(on_path.filter_map(|program| program.parent().map(Path::to_path_buf)));
@@ -91,24 +91,18 @@ impl<'a> Search<'a> {
         let versions = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let mut versions: Vec<u32> = versions.collect();
         versions.sort_unstable_by(|a, b| b.cmp(a));
-        versions
-            .iter()
-            .map(|version| self.debian.join(version.to_string()).join("bin"))
-            .collect()
+        versions.iter().map(|version| self.debian.join(version.to_string()).join("bin")).collect()
     }
 
     fn postgres_in(&self, dir: &Path) -> Option<PostgresBinaries> {
         let dir = std::path::absolute(dir).ok()?;
         let major = major_version(&self.version_of(&dir.join("postgres"))?)?;
-        (major >= OLDEST_POSTGRES && dir.join("initdb").exists())
-            .then_some(PostgresBinaries { dir, major })
+        (major >= OLDEST_POSTGRES && dir.join("initdb").exists()).then_some(PostgresBinaries { dir, major })
     }
 
     fn redis_in(&self, dir: &Path) -> Option<PathBuf> {
         let dir = std::path::absolute(dir).ok()?;
-        let mut programs = ["redis-server", "valkey-server"]
-            .iter()
-            .map(|name| dir.join(name));
+        let mut programs = ["redis-server", "valkey-server"].iter().map(|name| dir.join(name));
         programs.find(|program| self.version_of(program).is_some())
     }
 
@@ -118,23 +112,16 @@ impl<'a> Search<'a> {
             return None;
         }
         let mut ask = child::command(program, self.account, Signal::KILL);
-        ask.arg("--version")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+        ask.arg("--version").stdout(Stdio::piped()).stderr(Stdio::null());
         let answer = child::start(ask).ok()?.wait_with_output().ok()?;
-        answer
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&answer.stdout).into_owned())
+        answer.status.success().then(|| String::from_utf8_lossy(&answer.stdout).into_owned())
     }
 }
 
 /// The major version in `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn major_version(text: &str) -> Option<u32> {
     let (_, version) = text.split_once("(PostgreSQL) ")?;
-    let digits = version
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(version.len());
+    let digits = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());
     version[..digits].parse().ok()
 }
 
@@ -152,10 +139,7 @@ mod tests {
     }
 
     fn postgres(dir: &Path, version: &str) {
-        program(
-            &dir.join("postgres"),
-            &format!("postgres (PostgreSQL) {version}"),
-        );
+        program(&dir.join("postgres"), &format!("postgres (PostgreSQL) {version}"));
         program(&dir.join("initdb"), "");
     }
 
@@ -177,24 +161,13 @@ mod tests {
         postgres(&root.path().join("elsewhere"), "16.1");
         fs::create_dir(root.path().join("on-path")).unwrap();
         // Debian-like systems put links on PATH; `initdb` stands beside what they point to.
-        std::os::unix::fs::symlink(
-            "../elsewhere/postgres",
-            root.path().join("on-path/postgres"),
-        )
-        .unwrap();
+        std::os::unix::fs::symlink("../elsewhere/postgres", root.path().join("on-path/postgres")).unwrap();
         assert_eq!(search.postgres().unwrap().major, 16);
         postgres(&search.unpacked.join("postgres/bin"), "18.6");
         assert_eq!(search.postgres().unwrap().major, 18);
         postgres(&search.debian.join("9/bin"), "9.6.24");
-        assert_eq!(
-            search.postgres().unwrap().major,
-            18,
-            "one that is too old is passed over"
-        );
-        postgres(
-            &search.debian.join("15/bin"),
-            "15.18 (Debian 15.18-0+deb12u1)",
-        );
+        assert_eq!(search.postgres().unwrap().major, 18, "one that is too old is passed over");
+        postgres(&search.debian.join("15/bin"), "15.18 (Debian 15.18-0+deb12u1)");
         postgres(&search.debian.join("17/bin"), "17beta1");
         assert_eq!(search.postgres().unwrap().dir, search.debian.join("17/bin"));
     }
@@ -205,14 +178,10 @@ mod tests {
         let search = search(root.path());
         let postgres = search.postgres().unwrap_err().to_string();
         assert!(
-            postgres.starts_with(
-                "a Postgres server, 15 or newer, is missing: run `scripts/deps.sh run`"
-            )
+            postgres.starts_with("a Postgres server, 15 or newer, is missing: run `scripts/deps.sh run`")
         );
         let redis = search.redis().unwrap_err().to_string();
-        assert!(
-            redis.starts_with("a Redis or Valkey server is missing: run `scripts/deps.sh run`")
-        );
+        assert!(redis.starts_with("a Redis or Valkey server is missing: run `scripts/deps.sh run`"));
         assert!(!postgres.contains('\n') && !redis.contains('\n'));
     }
 
@@ -225,34 +194,16 @@ mod tests {
         search.postgres_dir = Some(root.path().join("mine"));
         assert_eq!(search.postgres().unwrap().major, 15);
         search.postgres_dir = Some(root.path().join("empty"));
-        assert!(
-            search
-                .postgres()
-                .unwrap_err()
-                .to_string()
-                .starts_with("CARNET_PG_BIN=")
-        );
+        assert!(search.postgres().unwrap_err().to_string().starts_with("CARNET_PG_BIN="));
     }
 
     #[test]
     fn valkey_will_do_for_redis() {
         let root = tempfile::tempdir().unwrap();
         let search = search(root.path());
-        program(
-            &search.unpacked.join("valkey-server"),
-            "Valkey server v=9.1.2",
-        );
-        assert_eq!(
-            search.redis().unwrap(),
-            search.unpacked.join("valkey-server")
-        );
-        program(
-            &root.path().join("on-path/redis-server"),
-            "Redis server v=7.0.15",
-        );
-        assert_eq!(
-            search.redis().unwrap(),
-            root.path().join("on-path/redis-server")
-        );
+        program(&search.unpacked.join("valkey-server"), "Valkey server v=9.1.2");
+        assert_eq!(search.redis().unwrap(), search.unpacked.join("valkey-server"));
+        program(&root.path().join("on-path/redis-server"), "Redis server v=7.0.15");
+        assert_eq!(search.redis().unwrap(), root.path().join("on-path/redis-server"));
     }
 }

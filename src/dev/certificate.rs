@@ -34,7 +34,9 @@ pub(super) fn make(directory: &Path) -> anyhow::Result<Certificate> {
         key_file: directory.join("tls.key"),
     };
     super::demo::write_private(&certificate.key_file, &key.serialize_pem())?;
-    for (file, pem) in [(&certificate.chain_file, server.pem()), (&certificate.authority_file, authority.pem())] {
+    for (file, pem) in
+        [(&certificate.chain_file, server.pem()), (&certificate.authority_file, authority.pem())]
+    {
         fs::write(file, pem).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(certificate)

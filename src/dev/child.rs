@@ -44,17 +44,11 @@ impl Account {
     }
 
     fn find(passwd: &str, name: &str) -> Option<Self> {
-        let line = passwd
-            .lines()
-            .find(|line| line.split(':').next() == Some(name))?;
+        let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
         let mut fields = line.split(':').skip(2);
         let uid = fields.next()?.parse().ok()?;
         let gid = fields.next()?.parse().ok()?;
-        Some(Self {
-            name: name.to_owned(),
-            uid,
-            gid,
-        })
+        Some(Self { name: name.to_owned(), uid, gid })
     }
 
     /// Whether this user may enter `dir`, parents and access lists included: the kernel is asked, not the mode bits.
@@ -67,11 +61,7 @@ impl Account {
 
 /// A command that runs `program` as `account`, with no environment but `PATH`, in a process group of its own (so that
 /// Ctrl-C reaches us alone and the stores end last), and that gets `when_we_end` as soon as this process is gone.
-pub(super) fn command(
-    program: impl AsRef<Path>,
-    account: Option<&Account>,
-    when_we_end: Signal,
-) -> Command {
+pub(super) fn command(program: impl AsRef<Path>, account: Option<&Account>, when_we_end: Signal) -> Command {
     let mut command = outlived_by_us(when_we_end);
     if let Some(account) = account {
         command
@@ -84,11 +74,7 @@ pub(super) fn command(
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
-    command
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .process_group(0);
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     command
 }
 
@@ -112,14 +98,8 @@ pub(super) fn start(mut command: Command) -> Result<Child, DevError> {
 /// What it means that `setpriv` itself could not be started.
 pub(super) fn not_started(source: io::Error) -> DevError {
     match source.kind() {
-        io::ErrorKind::NotFound => DevError::Missing {
-            what: "setpriv",
-            how: "install util-linux",
-        },
-        _ => DevError::Io {
-            what: "start setpriv".to_owned(),
-            source,
-        },
+        io::ErrorKind::NotFound => DevError::Missing { what: "setpriv", how: "install util-linux" },
+        _ => DevError::Io { what: "start setpriv".to_owned(), source },
     }
 }
 
@@ -129,16 +109,12 @@ pub(super) fn on_parent_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send
     static PARENT: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
         let (sender, jobs) = mpsc::channel::<Job>();
         let parent = thread::Builder::new().name("parent-of-stores".to_owned());
-        parent
-            .spawn(move || jobs.into_iter().for_each(|job| job()))
-            .expect("a thread can be started");
+        parent.spawn(move || jobs.into_iter().for_each(|job| job())).expect("a thread can be started");
         sender
     });
     let (answer, answered) = mpsc::sync_channel(1);
     let job = Box::new(move || drop(answer.send(job())));
-    PARENT
-        .send(job)
-        .expect("the parent thread lives as long as the process");
+    PARENT.send(job).expect("the parent thread lives as long as the process");
     answered.recv().expect("starting a process does not panic")
 }
 
@@ -153,19 +129,11 @@ impl Running {
     /// Starts a server that stops when it gets `ask`. What it says goes to `log`, which starts afresh.
     pub(super) fn start(mut command: Command, ask: Signal, log: &Path) -> Result<Self, DevError> {
         let mut owner_only = OpenOptions::new();
-        let file = owner_only
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(log)
-            .doing("write", log)?;
+        let file =
+            owner_only.write(true).create(true).truncate(true).mode(0o600).open(log).doing("write", log)?;
         let copy = file.try_clone().doing("write", log)?;
         command.stdout(copy).stderr(file);
-        Ok(Self {
-            child: start(command)?,
-            ask,
-        })
+        Ok(Self { child: start(command)?, ask })
     }
 
     /// Its process number.
@@ -203,10 +171,7 @@ impl Drop for Running {
         self.signal(self.ask);
         self.signal(Signal::CONT); // a paused process would not hear it
         if !self.wait(STOP_LIMIT) {
-            tracing::warn!(
-                pid = self.child.id(),
-                "a store did not stop in time and is killed"
-            );
+            tracing::warn!(pid = self.child.id(), "a store did not stop in time and is killed");
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -218,15 +183,7 @@ pub(super) fn last_words(log: &Path) -> String {
     const COMPLAINTS: [&str; 4] = ["FATAL", "PANIC", "rror:", "Fail"];
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines = || {
-        text.lines()
-            .rev()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-    };
+    let lines = || text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let complaint = lines().find(|line| COMPLAINTS.iter().any(|word| line.contains(word)));
-    complaint
-        .or_else(|| lines().next())
-        .unwrap_or("it said nothing")
-        .to_owned()
+    complaint.or_else(|| lines().next()).unwrap_or("it said nothing").to_owned()
 }

@@ -91,8 +91,7 @@ pub enum DevError {
 }
 
 fn by(user: Option<&str>) -> String {
-    user.map(|name| format!(" by user `{name}`"))
-        .unwrap_or_default()
+    user.map(|name| format!(" by user `{name}`")).unwrap_or_default()
 }
 
 /// Says what we were doing when the operating system refused: `fs::read(p).doing("read", p)`.
@@ -102,9 +101,6 @@ pub(super) trait Doing<T> {
 
 impl<T> Doing<T> for io::Result<T> {
     fn doing(self, verb: &str, path: &Path) -> Result<T, DevError> {
-        self.map_err(|source| DevError::Io {
-            what: format!("{verb} {}", path.display()),
-            source,
-        })
+        self.map_err(|source| DevError::Io { what: format!("{verb} {}", path.display()), source })
     }
 }

@@ -38,15 +38,9 @@ impl Foreground {
         Self::start_in(command, variables, !std::io::stdin().is_terminal())
     }
 
-    fn start_in(
-        command: &str,
-        variables: &[(&str, String)],
-        own_group: bool,
-    ) -> Result<Self, DevError> {
+    fn start_in(command: &str, variables: &[(&str, String)], own_group: bool) -> Result<Self, DevError> {
         let mut shell = Command::from(outlived_by_us(Signal::KILL));
-        shell
-            .args(["--", "sh", "-c", command])
-            .envs(variables.iter().map(|(name, value)| (name, value)));
+        shell.args(["--", "sh", "-c", command]).envs(variables.iter().map(|(name, value)| (name, value)));
         shell.kill_on_drop(true);
         if own_group {
             shell.process_group(0);
@@ -56,10 +50,7 @@ impl Foreground {
             let _inside = runtime.enter();
             shell.spawn()
         });
-        Ok(Self {
-            child: child.map_err(not_started)?,
-            own_group,
-        })
+        Ok(Self { child: child.map_err(not_started)?, own_group })
     }
 
     /// Waits for the command to end: its exit code, or 128 and the number of the signal that ended it. It may be
@@ -69,10 +60,9 @@ impl Foreground {
     /// When the operating system does not say how it ended.
     pub async fn wait(&mut self) -> Result<u8, DevError> {
         let status = self.child.wait().await;
-        status.map(exit_code).map_err(|source| DevError::Io {
-            what: "wait for the command".to_owned(),
-            source,
-        })
+        status
+            .map(exit_code)
+            .map_err(|source| DevError::Io { what: "wait for the command".to_owned(), source })
     }
 
     /// Asks the command to stop with SIGTERM, kills it if it has not after ten seconds, and waits for its end.
@@ -89,16 +79,9 @@ impl Foreground {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let Some(pid) = pid else { return };
-        let _ = if self.own_group {
-            kill_process_group(pid, signal)
-        } else {
-            kill_process(pid, signal)
-        };
+        let _ = if self.own_group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
     }
 }
 
@@ -106,11 +89,8 @@ impl Foreground {
 fn exit_code(status: ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
 
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(u8::MAX)
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -123,10 +103,7 @@ mod tests {
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
     }
 
     #[test]
@@ -137,10 +114,7 @@ mod tests {
                 let mut command = Foreground::start(command, &variables).unwrap();
                 async move { command.wait().await.unwrap() }
             };
-            assert_eq!(
-                run("test \"$CARNET_URL\" = http://localhost:1 && exit 7").await,
-                7
-            );
+            assert_eq!(run("test \"$CARNET_URL\" = http://localhost:1 && exit 7").await, 7);
             assert_eq!(run("true").await, 0);
             assert_eq!(run("kill -TERM $$").await, 128 + 15);
             assert_eq!(run("no-such-program-anywhere 2>/dev/null").await, 127);
@@ -152,10 +126,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let mark = dir.path().join("mark");
         runtime().block_on(async {
-            let line = format!(
-                "sh -c 'cd {} && touch mark && sleep 60'; exit 0",
-                dir.path().display()
-            );
+            let line = format!("sh -c 'cd {} && touch mark && sleep 60'; exit 0", dir.path().display());
             let mut command = Foreground::start_in(&line, &[], true).unwrap();
             let other = async {
                 while !mark.exists() {

@@ -39,21 +39,14 @@ pub(super) struct Place {
 
 impl Place {
     /// Makes or finds the directories, and takes the lock on `dir`.
-    pub(super) fn take(
-        dir: &Path,
-        account: Option<&Account>,
-        durable: bool,
-    ) -> Result<Self, DevError> {
+    pub(super) fn take(dir: &Path, account: Option<&Account>, durable: bool) -> Result<Self, DevError> {
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).doing("make", parent)?;
         }
         make_dir(dir, 0o700)?;
         let own = fs::canonicalize(dir).doing("find", dir)?;
         if account.is_some() {
-            let mode = fs::metadata(&own)
-                .doing("look at", &own)?
-                .permissions()
-                .mode();
+            let mode = fs::metadata(&own).doing("look at", &own)?.permissions().mode();
             fs::set_permissions(&own, Permissions::from_mode(mode | 0o011)).doing("open", &own)?;
         }
         let lock = lock(&own)?;
@@ -63,22 +56,13 @@ impl Place {
             Some(account) if !account.can_enter(&own)? => sockets.path().to_path_buf(),
             _ => own.clone(),
         };
-        Ok(Self {
-            own,
-            data,
-            sockets,
-            _lock: lock,
-        })
+        Ok(Self { own, data, sockets, _lock: lock })
     }
 }
 
 /// Makes `dir` with `mode`, unless it is there. `recursive` only makes that no error: its parent exists.
 fn make_dir(dir: &Path, mode: u32) -> Result<(), DevError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(dir)
-        .doing("make", dir)
+    DirBuilder::new().recursive(true).mode(mode).create(dir).doing("make", dir)
 }
 
 fn lock(own: &Path) -> Result<File, DevError> {
@@ -93,14 +77,8 @@ fn lock(own: &Path) -> Result<File, DevError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let pid = fs::read_to_string(&path)
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
-            return Err(DevError::InUse {
-                dir: own.to_path_buf(),
-                pid,
-            });
+            let pid = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+            return Err(DevError::InUse { dir: own.to_path_buf(), pid });
         }
         Err(TryLockError::Error(source)) => return Err(source).doing("lock", &path),
     }
@@ -114,11 +92,7 @@ fn sockets_dir(account: Option<&Account>) -> Result<TempDir, DevError> {
     let usual = std::env::temp_dir();
     let short = usual.as_os_str().len() + SOCKET_NAME_LIMIT < SOCKET_PATH_LIMIT;
     let open = account.map_or(Ok(true), |account| account.can_enter(&usual))?;
-    let parent = if short && open {
-        usual
-    } else {
-        PathBuf::from("/tmp")
-    };
+    let parent = if short && open { usual } else { PathBuf::from("/tmp") };
     let dir = tempfile::Builder::new()
         .prefix("carnet-")
         .permissions(Permissions::from_mode(0o700))
@@ -141,10 +115,7 @@ fn moved(own: &Path) -> Result<PathBuf, DevError> {
     }
     if place.exists() {
         if let Some(pid) = postgres::server_in(&place.join(postgres::CLUSTER)) {
-            return Err(DevError::InUse {
-                dir: place,
-                pid: pid.to_string(),
-            });
+            return Err(DevError::InUse { dir: place, pid: pid.to_string() });
         }
         fs::remove_dir_all(&place).doing("remove", &place)?;
     }

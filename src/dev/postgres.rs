@@ -58,33 +58,20 @@ impl Postgres {
             return self.make_cluster();
         }
         let owner = fs::metadata(&cluster).doing("look at", &cluster)?.uid();
-        let user = self.account.as_ref().map_or_else(
-            || rustix::process::geteuid().as_raw(),
-            |account| account.uid,
-        );
+        let user =
+            self.account.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |account| account.uid);
         if owner != user {
             let name = self
                 .account
                 .as_ref()
                 .map_or_else(|| format!("user id {user}"), |account| account.name.clone());
-            return Err(DevError::OtherOwner {
-                dir: cluster,
-                owner,
-                user: name,
-            });
+            return Err(DevError::OtherOwner { dir: cluster, owner, user: name });
         }
         let version = cluster.join("PG_VERSION");
-        let made_by = fs::read_to_string(&version)
-            .doing("read", &version)?
-            .trim()
-            .to_owned();
+        let made_by = fs::read_to_string(&version).doing("read", &version)?.trim().to_owned();
         let found = self.binaries.major;
         if made_by != found.to_string() {
-            return Err(DevError::OtherVersion {
-                dir: cluster,
-                made_by,
-                found,
-            });
+            return Err(DevError::OtherVersion { dir: cluster, made_by, found });
         }
         wait_for_former_server(&cluster)
     }
@@ -96,26 +83,13 @@ impl Postgres {
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).doing("remove", &unfinished)?;
         }
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&unfinished)
-            .doing("make", &unfinished)?;
+        DirBuilder::new().mode(0o700).create(&unfinished).doing("make", &unfinished)?;
         if let Some(account) = &self.account {
-            chown(&unfinished, Some(account.uid), Some(account.gid))
-                .doing("hand over", &unfinished)?;
+            chown(&unfinished, Some(account.uid), Some(account.gid)).doing("hand over", &unfinished)?;
         }
-        let mut initdb = child::command(
-            self.binaries.dir.join("initdb"),
-            self.account.as_ref(),
-            Signal::TERM,
-        );
-        initdb.args([
-            "--auth=trust",
-            "--no-locale",
-            "--encoding=UTF8",
-            "--username",
-            SUPERUSER,
-        ]);
+        let mut initdb =
+            child::command(self.binaries.dir.join("initdb"), self.account.as_ref(), Signal::TERM);
+        initdb.args(["--auth=trust", "--no-locale", "--encoding=UTF8", "--username", SUPERUSER]);
         if !self.durable {
             initdb.arg("--no-sync");
         }
@@ -125,26 +99,16 @@ impl Postgres {
             return Err(self.not_ready("initdb", INITDB_LIMIT));
         }
         if !running.ended().is_some_and(|status| status.success()) {
-            return Err(DevError::Exited {
-                what: "initdb".to_owned(),
-                last_words: last_words(&self.log),
-            });
+            return Err(DevError::Exited { what: "initdb".to_owned(), last_words: last_words(&self.log) });
         }
         fs::rename(&unfinished, self.cluster()).doing("rename", &unfinished)
     }
 
     /// Starts the server and waits until it takes connections and has its database.
     pub(super) fn start(&self) -> Result<Running, DevError> {
-        let mut server = child::command(
-            self.binaries.dir.join("postgres"),
-            self.account.as_ref(),
-            Signal::INT,
-        );
-        server
-            .arg("-D")
-            .arg(self.cluster())
-            .arg("-k")
-            .arg(&self.sockets);
+        let mut server =
+            child::command(self.binaries.dir.join("postgres"), self.account.as_ref(), Signal::INT);
+        server.arg("-D").arg(self.cluster()).arg("-k").arg(&self.sockets);
         let settings = [
             "listen_addresses=",
             "unix_socket_permissions=0700",
@@ -155,10 +119,7 @@ impl Postgres {
             "log_timezone=UTC",
         ];
         let hasty = ["fsync=off", "full_page_writes=off"];
-        for setting in settings
-            .iter()
-            .chain(hasty.iter().filter(|_| !self.durable))
-        {
+        for setting in settings.iter().chain(hasty.iter().filter(|_| !self.durable)) {
             server.arg("-c").arg(setting);
         }
         // SIGINT is Postgres's fast shutdown; SIGTERM would wait for every client to leave.
@@ -175,9 +136,7 @@ impl Postgres {
         loop {
             let text = fs::read_to_string(&state).unwrap_or_default();
             let (pid, ready) = (text.lines().next(), text.lines().nth(7));
-            if pid == Some(&running.id().to_string())
-                && ready.is_some_and(|word| word.trim() == "ready")
-            {
+            if pid == Some(&running.id().to_string()) && ready.is_some_and(|word| word.trim() == "ready") {
                 return Ok(());
             }
             if running.ended().is_some() {
@@ -217,10 +176,7 @@ fn wait_for_former_server(cluster: &Path) -> Result<(), DevError> {
     let deadline = Instant::now() + FORMER_SERVER_LIMIT;
     while let Some(pid) = server_in(cluster) {
         if Instant::now() >= deadline {
-            return Err(DevError::InUse {
-                dir: cluster.to_path_buf(),
-                pid: pid.to_string(),
-            });
+            return Err(DevError::InUse { dir: cluster.to_path_buf(), pid: pid.to_string() });
         }
         thread::sleep(POLL);
     }
@@ -234,34 +190,21 @@ fn wait_for_former_server(cluster: &Path) -> Result<(), DevError> {
 /// Runs [`create_database`] on a thread without a runtime, for our caller may well be inside one.
 fn on_a_runtime_of_its_own(sockets: &Path) -> Result<(), DevError> {
     let in_a_runtime = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime
-            .doing("wait for", sockets)?
-            .block_on(create_database(sockets))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.doing("wait for", sockets)?.block_on(create_database(sockets))
     };
-    thread::scope(|scope| scope.spawn(in_a_runtime).join())
-        .expect("creating a database does not panic")
+    thread::scope(|scope| scope.spawn(in_a_runtime).join()).expect("creating a database does not panic")
 }
 
 /// Creates the database unless it is there.
 async fn create_database(sockets: &Path) -> Result<(), DevError> {
     let mut config = tokio_postgres::Config::new();
-    config
-        .host_path(sockets)
-        .user(SUPERUSER)
-        .dbname("postgres")
-        .connect_timeout(READY_LIMIT);
+    config.host_path(sockets).user(SUPERUSER).dbname("postgres").connect_timeout(READY_LIMIT);
     let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
     let connection = tokio::spawn(connection);
-    let known = client
-        .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&DATABASE])
-        .await?;
+    let known = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&DATABASE]).await?;
     if known.is_none() {
-        client
-            .batch_execute(&format!("CREATE DATABASE {DATABASE}"))
-            .await?;
+        client.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
     }
     drop(client);
     let _ = connection.await;

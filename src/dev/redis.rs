@@ -33,35 +33,18 @@ impl Redis {
     /// Starts the server, empty, and waits until it answers.
     pub(super) fn start(&self) -> Result<Running, DevError> {
         let mut server = child::command(&self.program, self.account.as_ref(), Signal::TERM);
-        server
-            .args(["--port", "0", "--unixsocketperm", "700", "--unixsocket"])
-            .arg(&self.socket);
-        server.args([
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--maxmemory-policy",
-            "noeviction",
-            "--dir",
-        ]);
+        server.args(["--port", "0", "--unixsocketperm", "700", "--unixsocket"]).arg(&self.socket);
+        server.args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir"]);
         server.arg(self.socket.parent().unwrap_or(Path::new("/")));
         let mut running = Running::start(server, Signal::TERM, &self.log)?;
         let deadline = Instant::now() + READY_LIMIT;
         while !self.answers() {
             if running.ended().is_some() {
-                return Err(DevError::Exited {
-                    what: self.name(),
-                    last_words: last_words(&self.log),
-                });
+                return Err(DevError::Exited { what: self.name(), last_words: last_words(&self.log) });
             }
             if Instant::now() >= deadline {
                 let (seconds, last_words) = (READY_LIMIT.as_secs(), last_words(&self.log));
-                return Err(DevError::NotReady {
-                    what: self.name(),
-                    seconds,
-                    last_words,
-                });
+                return Err(DevError::NotReady { what: self.name(), seconds, last_words });
             }
             thread::sleep(POLL);
         }
@@ -69,11 +52,7 @@ impl Redis {
     }
 
     fn name(&self) -> String {
-        self.program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        self.program.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn answers(&self) -> bool {

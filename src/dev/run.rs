@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use secrecy::SecretString;
 
 use super::certificate::{self, Certificate};
 use super::demo::{self, Demo};
@@ -129,9 +128,8 @@ fn variables(
 }
 
 fn welcome(variables: &[(&str, String)]) -> std::io::Result<()> {
-    let value = |name: &str| {
-        variables.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value.as_str())
-    };
+    let value =
+        |name: &str| variables.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value.as_str());
     let (url, id, secret) = (value("CARNET_URL"), value("CARNET_CLIENT_ID"), value("CARNET_CLIENT_SECRET"));
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nCarnet is ready at {url}\n")?;

@@ -65,13 +65,7 @@ impl Stores {
         postgres.setup.prepare()?;
         let database_url = postgres.setup.url();
         let redis_urls = redis.iter().map(|server| server.setup.url()).collect();
-        let stores = Self {
-            database_url,
-            redis_urls,
-            postgres,
-            redis,
-            place,
-        };
+        let stores = Self { database_url, redis_urls, postgres, redis, place };
         stores.start_postgres()?;
         (0..options.redis_servers).try_for_each(|number| stores.start_redis(number))?;
         Ok(stores)
@@ -167,10 +161,7 @@ struct Server<T> {
 
 impl<T> Server<T> {
     fn stopped(setup: T) -> Self {
-        Self {
-            setup,
-            running: Mutex::new(None),
-        }
+        Self { setup, running: Mutex::new(None) }
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -179,10 +170,7 @@ impl<T> Server<T> {
 
     fn start(&self, start: impl FnOnce(&T) -> Result<Running, DevError>) -> Result<(), DevError> {
         let mut running = self.running();
-        if running
-            .as_mut()
-            .is_none_or(|server| server.ended().is_some())
-        {
+        if running.as_mut().is_none_or(|server| server.ended().is_some()) {
             *running = Some(start(&self.setup)?);
         }
         Ok(())

@@ -15,19 +15,12 @@ use super::child::Account;
 use super::{DevError, StoreOptions, Stores};
 
 fn options(dir: &Path) -> StoreOptions {
-    StoreOptions {
-        data_dir: dir.to_path_buf(),
-        redis_servers: 1,
-        durable: false,
-    }
+    StoreOptions { data_dir: dir.to_path_buf(), redis_servers: 1, durable: false }
 }
 
 /// Runs one statement on a connection of its own.
 fn sql(stores: &Stores, statement: &str) -> Result<Vec<String>, tokio_postgres::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (client, connection) =
             tokio_postgres::connect(stores.database_url(), tokio_postgres::NoTls).await?;
@@ -43,10 +36,7 @@ fn sql(stores: &Stores, statement: &str) -> Result<Vec<String>, tokio_postgres::
 
 /// Runs one Redis command on a connection of its own.
 fn redis(stores: &Stores, number: usize, words: &[&str]) -> redis::RedisResult<redis::Value> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = redis::Client::open(stores.redis_urls()[number].as_str())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
@@ -65,14 +55,9 @@ pub(super) fn processes_in(dirs: &[PathBuf]) -> Vec<String> {
         let works_in = fs::read_link(pid.join("cwd")).unwrap_or_default();
         dirs.iter().any(|dir| works_in.starts_with(dir))
     };
-    let all = fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.path());
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let names = all.filter(|pid| works_inside(pid));
-    names
-        .map(|pid| fs::read_to_string(pid.join("cmdline")).unwrap_or_default())
-        .collect()
+    names.map(|pid| fs::read_to_string(pid.join("cmdline")).unwrap_or_default()).collect()
 }
 
 pub(super) fn wait_until(what: &str, limit: Duration, mut reached: impl FnMut() -> bool) {
@@ -93,25 +78,13 @@ fn a_second_start_is_quick_and_finds_the_data_of_the_first() {
     let dir = TempDir::new().unwrap();
     let began = Instant::now();
     let stores = Stores::start(&options(dir.path())).unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(10),
-        "first start: {:?}",
-        began.elapsed()
-    );
-    sql(
-        &stores,
-        "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')",
-    )
-    .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "first start: {:?}", began.elapsed());
+    sql(&stores, "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')").unwrap();
     redis(&stores, 0, &["SET", "word", "gone"]).unwrap();
     let sockets = sockets_of(&stores);
     let door = fs::metadata(&sockets).unwrap();
     let data = fs::metadata(stores.data_place().join("postgres")).unwrap();
-    assert_eq!(
-        door.mode() & 0o777,
-        0o700,
-        "nobody else gets at the sockets"
-    );
+    assert_eq!(door.mode() & 0o777, 0o700, "nobody else gets at the sockets");
     assert_eq!(data.uid(), door.uid());
     assert_ne!(data.uid(), 0, "root hands over to somebody else");
     let places = [stores.data_place().to_path_buf(), sockets.clone()];
@@ -121,16 +94,9 @@ fn a_second_start_is_quick_and_finds_the_data_of_the_first() {
 
     let began = Instant::now();
     let stores = Stores::start(&options(dir.path())).unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "second start: {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(3), "second start: {:?}", began.elapsed());
     assert_eq!(sql(&stores, "SELECT word FROM kept").unwrap(), ["here"]);
-    assert_eq!(
-        redis(&stores, 0, &["GET", "word"]).unwrap(),
-        redis::Value::Nil
-    );
+    assert_eq!(redis(&stores, 0, &["GET", "word"]).unwrap(), redis::Value::Nil);
 }
 
 #[test]
@@ -145,10 +111,7 @@ fn two_directories_do_not_collide_and_nobody_listens_on_a_port() {
     redis(&first, 0, &["SET", "word", "zero"]).unwrap();
     redis(&first, 1, &["SET", "word", "one"]).unwrap();
     assert_eq!(redis(&first, 0, &["GET", "word"]).unwrap(), text("zero"));
-    assert_eq!(
-        redis(&second, 0, &["GET", "word"]).unwrap(),
-        redis::Value::Nil
-    );
+    assert_eq!(redis(&second, 0, &["GET", "word"]).unwrap(), redis::Value::Nil);
     assert_eq!(sql(&first, "SHOW listen_addresses").unwrap(), [""]);
     let port = redis(&first, 0, &["CONFIG", "GET", "port"]).unwrap();
     assert_eq!(port, redis::Value::Array(vec![text("port"), text("0")]));
@@ -185,10 +148,7 @@ fn an_initdb_cut_short_is_done_again() {
     fs::create_dir(&unfinished).unwrap();
     fs::write(unfinished.join("PG_VERSION"), "15\n").unwrap();
     let stores = Stores::start(&options(dir.path())).unwrap();
-    assert_eq!(
-        sql(&stores, "SELECT current_database()").unwrap(),
-        ["carnet"]
-    );
+    assert_eq!(sql(&stores, "SELECT current_database()").unwrap(), ["carnet"]);
 }
 
 /// Postgres itself would take any process of its own user for its other self.
@@ -199,11 +159,7 @@ fn a_lock_file_of_a_crash_is_cleared_even_when_its_number_is_taken() {
     let left_over = stores.data_place().join("postgres/postmaster.pid");
     stores.stop();
     let others = Stores::start(&options(other.path())).unwrap();
-    fs::copy(
-        others.data_place().join("postgres/postmaster.pid"),
-        left_over,
-    )
-    .unwrap();
+    fs::copy(others.data_place().join("postgres/postmaster.pid"), left_over).unwrap();
     Stores::start(&options(crashed.path())).unwrap();
 }
 
@@ -232,19 +188,14 @@ fn each_store_stops_and_starts_again_under_its_url() {
     assert!(sql(&stores, "SELECT 1").is_err());
     assert!(redis(&stores, 0, &["PING"]).is_ok());
     stores.start_postgres().unwrap();
-    stores
-        .start_postgres()
-        .expect("starting what runs is no error");
+    stores.start_postgres().expect("starting what runs is no error");
     sql(&stores, "TABLE kept").unwrap();
 
     redis(&stores, 0, &["SET", "word", "gone"]).unwrap();
     stores.stop_redis(0);
     assert!(redis(&stores, 0, &["PING"]).is_err());
     stores.start_redis(0).unwrap();
-    assert_eq!(
-        redis(&stores, 0, &["GET", "word"]).unwrap(),
-        redis::Value::Nil
-    );
+    assert_eq!(redis(&stores, 0, &["GET", "word"]).unwrap(), redis::Value::Nil);
 }
 
 #[test]
@@ -255,26 +206,16 @@ fn a_paused_redis_takes_connections_but_gives_no_answer() {
     stores.pause_redis(0);
     let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
     std::io::Write::write_all(&mut stream, b"PING\r\n").unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut answer = [0; 7];
-    assert_eq!(
-        stream.read_exact(&mut answer).unwrap_err().kind(),
-        std::io::ErrorKind::WouldBlock
-    );
+    assert_eq!(stream.read_exact(&mut answer).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     stores.resume_redis(0);
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     stream.read_exact(&mut answer).unwrap();
     stores.pause_redis(0);
     let began = Instant::now();
     stores.stop();
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "a paused store holds nothing up"
-    );
+    assert!(began.elapsed() < Duration::from_secs(5), "a paused store holds nothing up");
 }
 
 #[test]
@@ -282,9 +223,7 @@ fn stores_started_inside_a_runtime_outlive_the_thread_that_started_them() {
     let dir = TempDir::new().unwrap();
     let options = options(dir.path());
     let in_a_runtime = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async { Stores::start(&options).unwrap() })
     };
     let stores = thread::spawn(in_a_runtime).join().unwrap();
@@ -303,20 +242,14 @@ fn data_that_the_servers_user_may_not_enter_lives_elsewhere() {
     fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
     let mut options = options(&home.path().join("checkout/.carnet/data"));
     let stores = Stores::start(&options).unwrap();
-    assert!(
-        stores.data_place().starts_with(sockets_of(&stores)),
-        "throw-away data goes with the sockets"
-    );
+    assert!(stores.data_place().starts_with(sockets_of(&stores)), "throw-away data goes with the sockets");
     stores.stop();
 
     options.durable = true;
     let stores = Stores::start(&options).unwrap();
     let place = stores.data_place().to_path_buf();
     assert!(place.starts_with("/var/lib/carnet-dev"));
-    assert_eq!(
-        fs::read_link(options.data_dir.join("moved")).unwrap(),
-        place
-    );
+    assert_eq!(fs::read_link(options.data_dir.join("moved")).unwrap(), place);
     sql(&stores, "CREATE TABLE kept ()").unwrap();
     stores.stop();
     let stores = Stores::start(&options).unwrap();
@@ -324,20 +257,11 @@ fn data_that_the_servers_user_may_not_enter_lives_elsewhere() {
 
     fs::remove_dir_all(&options.data_dir).unwrap();
     let refusal = Stores::start(&options).unwrap_err();
-    assert!(
-        matches!(refusal, DevError::InUse { .. }),
-        "its servers still run: {refusal}"
-    );
+    assert!(matches!(refusal, DevError::InUse { .. }), "its servers still run: {refusal}");
     stores.stop();
     let stores = Stores::start(&options).unwrap();
-    assert!(
-        sql(&stores, "TABLE kept").is_err(),
-        "who removes the data directory begins anew"
-    );
+    assert!(sql(&stores, "TABLE kept").is_err(), "who removes the data directory begins anew");
     stores.stop();
-    assert_eq!(
-        fs::metadata(home.path()).unwrap().permissions().mode() & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(home.path()).unwrap().permissions().mode() & 0o777, 0o700);
     fs::remove_dir_all(place).unwrap();
 }

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// The digits of base62, in the order of their ASCII codes.
-pub(crate) const BASE62: &[u8; 62] =
-    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(crate) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Bytes from here up are thrown away: 248 = 4 × 62 is the largest multiple of 62 in a byte, so
 /// that what is left falls on every character equally often.
@@ -98,9 +97,7 @@ impl FromStr for PublicId {
 
     fn from_str(text: &str) -> Result<Self, MalformedPublicId> {
         let bytes = text.as_bytes().try_into().map_err(|_| MalformedPublicId)?;
-        is_base62(text)
-            .then_some(Self(bytes))
-            .ok_or(MalformedPublicId)
+        is_base62(text).then_some(Self(bytes)).ok_or(MalformedPublicId)
     }
 }
 
@@ -142,10 +139,7 @@ mod tests {
         let characters: Vec<char> = uniform_characters(&all).collect();
         assert_eq!(characters.len(), 248);
         for digit in BASE62 {
-            let times = characters
-                .iter()
-                .filter(|c| **c == char::from(*digit))
-                .count();
+            let times = characters.iter().filter(|c| **c == char::from(*digit)).count();
             assert_eq!(times, 4, "{}", char::from(*digit));
         }
     }
@@ -158,9 +152,8 @@ mod tests {
             assert_eq!(text.len(), length);
             assert!(is_base62(&text), "{text}");
         }
-        let ids: std::collections::HashSet<PublicId> = (0..1_000)
-            .map(|_| PublicId::generate(&rng).unwrap())
-            .collect();
+        let ids: std::collections::HashSet<PublicId> =
+            (0..1_000).map(|_| PublicId::generate(&rng).unwrap()).collect();
         assert_eq!(ids.len(), 1_000);
     }
 
@@ -178,13 +171,7 @@ mod tests {
         let id: PublicId = "0123456789ABCDef".parse().unwrap();
         assert_eq!(id.to_string(), "0123456789ABCDef");
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"0123456789ABCDef\"");
-        for text in [
-            "",
-            "0123456789ABCDe",
-            "0123456789ABCDeff",
-            "0123456789ABCD_f",
-            "0123456789ABCDé",
-        ] {
+        for text in ["", "0123456789ABCDe", "0123456789ABCDeff", "0123456789ABCD_f", "0123456789ABCDé"] {
             assert_eq!(text.parse::<PublicId>(), Err(MalformedPublicId), "{text}");
             let json = serde_json::to_string(text).unwrap();
             assert!(serde_json::from_str::<PublicId>(&json).is_err(), "{text}");

@@ -69,18 +69,12 @@ impl Secret {
         let random = Zeroizing::new(random_base62(rng, RANDOM_LENGTH)?);
         let start = format!("{BRAND}_{}_{public_id}_", kind.as_str());
         // Allocated whole: a text that grows would leave pieces of itself behind, unwiped.
-        let mut text = Zeroizing::new(String::with_capacity(
-            start.len() + RANDOM_LENGTH + CHECKSUM_LENGTH,
-        ));
+        let mut text = Zeroizing::new(String::with_capacity(start.len() + RANDOM_LENGTH + CHECKSUM_LENGTH));
         text.push_str(&start);
         text.push_str(&random);
         let checksum = checksum(&text);
         text.extend(checksum);
-        Ok(Self {
-            kind,
-            public_id,
-            text,
-        })
+        Ok(Self { kind, public_id, text })
     }
 
     /// Reads what a caller presented. Accepts exactly what [`Secret::generate`] makes; any one
@@ -94,11 +88,7 @@ impl Secret {
         if !checksum(covered).into_iter().eq(claimed.chars()) {
             return Err(MalformedSecret);
         }
-        Ok(Self {
-            kind,
-            public_id,
-            text: Zeroizing::new(text.to_owned()),
-        })
+        Ok(Self { kind, public_id, text: Zeroizing::new(text.to_owned()) })
     }
 
     fn shape(text: &str) -> Option<(SecretKind, PublicId)> {
@@ -191,8 +181,7 @@ mod tests {
     fn other_shapes_are_refused() {
         let good = fresh().expose().to_owned();
         let tail = good.rsplit('_').next().unwrap();
-        let resealed =
-            |covered: &str| -> String { covered.chars().chain(checksum(covered)).collect() };
+        let resealed = |covered: &str| -> String { covered.chars().chain(checksum(covered)).collect() };
         // Each has a right checksum, or is right but for the one thing its name says.
         let table = [
             ("empty", String::new()),
@@ -202,39 +191,15 @@ mod tests {
             ("doubled", format!("{good}{good}")),
             ("without its brand", good.replacen("carnet_", "", 1)),
             ("upper-case brand", good.replacen("carnet", "CARNET", 1)),
-            (
-                "another brand",
-                resealed(&good[..good.len() - 6].replacen("carnet", "cornet", 1)),
-            ),
-            (
-                "unknown kind",
-                resealed(&good[..good.len() - 6].replacen("client", "master", 1)),
-            ),
-            (
-                "short id",
-                resealed(&format!("carnet_client_0123456789ABCDe_{}", &tail[..43])),
-            ),
-            (
-                "long id",
-                resealed(&format!("carnet_client_0123456789ABCDeff_{}", &tail[..43])),
-            ),
+            ("another brand", resealed(&good[..good.len() - 6].replacen("carnet", "cornet", 1))),
+            ("unknown kind", resealed(&good[..good.len() - 6].replacen("client", "master", 1))),
+            ("short id", resealed(&format!("carnet_client_0123456789ABCDe_{}", &tail[..43]))),
+            ("long id", resealed(&format!("carnet_client_0123456789ABCDeff_{}", &tail[..43]))),
             ("short random part", resealed(&good[..good.len() - 7])),
-            (
-                "long random part",
-                resealed(&format!("{}A", &good[..good.len() - 6])),
-            ),
-            (
-                "a fifth part",
-                resealed(&format!("{}_", &good[..good.len() - 7])),
-            ),
-            (
-                "not base62",
-                resealed(&format!("{}-", &good[..good.len() - 7])),
-            ),
-            (
-                "not ASCII",
-                resealed(&format!("{}é", &good[..good.len() - 8])),
-            ),
+            ("long random part", resealed(&format!("{}A", &good[..good.len() - 6]))),
+            ("a fifth part", resealed(&format!("{}_", &good[..good.len() - 7]))),
+            ("not base62", resealed(&format!("{}-", &good[..good.len() - 7]))),
+            ("not ASCII", resealed(&format!("{}é", &good[..good.len() - 8]))),
         ];
         assert!(Secret::parse(&good).is_ok());
         assert!(Secret::parse(&resealed(&good[..good.len() - 6])).is_ok());

@@ -34,8 +34,12 @@ async fn get_readyz(knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
 }
 
 /// Prometheus's text format.
-async fn get_metrics(metrics: web::Data<PrometheusHandle>, knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
-    let left = knowledge.may_serve().map_or(0.0, |(until, _)| until.since(knowledge.clock.boot()).as_secs_f64());
+async fn get_metrics(
+    metrics: web::Data<PrometheusHandle>,
+    knowledge: web::Data<Arc<Knowledge>>,
+) -> HttpResponse {
+    let left =
+        knowledge.may_serve().map_or(0.0, |(until, _)| until.since(knowledge.clock.boot()).as_secs_f64());
     metrics::gauge!("carnet_lease_seconds").set(left);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
 }

@@ -37,7 +37,11 @@ impl<'de> Deserialize<'de> for Products {
                 f.write_str("\"all\" or a list of products")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Products, E> {
-                if text == "all" { Ok(Products::All) } else { Err(E::custom("must be \"all\" or a list of products")) }
+                if text == "all" {
+                    Ok(Products::All)
+                } else {
+                    Err(E::custom("must be \"all\" or a list of products"))
+                }
             }
             fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Products, A::Error> {
                 Vec::deserialize(SeqAccessDeserializer::new(names)).map(Products::Some)
@@ -165,7 +169,12 @@ impl Manage {
     ///
     /// # Errors
     /// [`ManageError`].
-    pub async fn access_policy(&self, caller: &Caller, tsg_id: &TsgId, id: Uuid) -> Result<AccessPolicy, ManageError> {
+    pub async fn access_policy(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        id: Uuid,
+    ) -> Result<AccessPolicy, ManageError> {
         let find = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id).await?;
             reads(&standing.rights, Permission::AccessPolicy)?;

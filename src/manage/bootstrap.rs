@@ -16,8 +16,9 @@ use crate::store::access_policies::{self, NewAccessPolicy};
 use crate::store::audit::{self, Event};
 use crate::store::client_secrets::{self, NewClientSecret};
 use crate::store::licenses::{self, NewLicense};
+use crate::store::outcome::Inserted;
 use crate::store::service_accounts::{self, NewServiceAccount};
-use crate::store::{Store, Tx, products, roles, tenants};
+use crate::store::{Store, StoreError, Tx, products, roles, tenants};
 
 /// Who did it, as the audit says.
 const ACTOR: &str = "carnet";
@@ -66,11 +67,11 @@ pub async fn bootstrap(
                 products: None,
                 target: &tsg_id,
             };
-            access_policies::insert(tx, &policy).await?;
+            fresh(access_policies::insert(tx, &policy).await?)?;
             for product in products::list(tx, None, PRODUCTS).await? {
                 let (id, ends_at) = (row_id(&random, now)?, now + LICENSED);
                 let license = NewLicense { id, tsg_id: &tsg_id, product: &product.product, ends_at };
-                licenses::insert(tx, &license).await?;
+                fresh(licenses::insert(tx, &license).await?)?;
             }
             let details = json!({ "name": name, "administrator": client_id });
             let (action, target) = ("tenant.bootstrap", tsg_id.as_str());
@@ -98,7 +99,7 @@ async fn insert_administrator(
         contact_email: None,
         created_by: ACTOR,
     };
-    service_accounts::insert(tx, &account).await?;
+    fresh(service_accounts::insert(tx, &account).await?)?;
     let (pepper, hash) = pepper.hash(secret);
     let credential_id = secret.public_id();
     let row = NewClientSecret {
@@ -112,6 +113,14 @@ async fn insert_administrator(
     };
     client_secrets::insert(tx, &row).await?;
     Ok(())
+}
+
+/// In a tenant that was made a moment ago nothing is there already.
+fn fresh(inserted: Inserted) -> Result<(), StoreError> {
+    match inserted {
+        Inserted::New => Ok(()),
+        Inserted::AlreadyThere => Err(StoreError::Broken("a new tenant is empty".into())),
+    }
 }
 
 fn draw<const N: usize>(random: &SystemRandom) -> Result<[u8; N], NoRandomness> {

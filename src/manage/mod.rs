@@ -27,6 +27,7 @@ use crate::token::claims::AccessClaims;
 
 pub mod access_policies;
 pub mod api_keys;
+pub mod bootstrap;
 pub mod catalogue;
 pub mod error;
 pub mod expected;

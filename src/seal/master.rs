@@ -26,10 +26,7 @@ const CHECK_BYTES: usize = 16;
 
 /// The name of a master key: 1 to 16 of `a-z`, `0-9`, `-`. Stored beside whatever it made.
 pub(super) fn is_master_id(id: &[u8]) -> bool {
-    (1..=16).contains(&id.len())
-        && id
-            .iter()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    (1..=16).contains(&id.len()) && id.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// One master key, already run through HKDF-Extract; its own bytes are gone.
@@ -43,9 +40,7 @@ pub(super) fn expand<L: KeyType, K>(prk: &Prk, info: &[u8], length: L) -> K
 where
     K: for<'a> From<Okm<'a, L>>,
 {
-    prk.expand(&[info], length)
-        .expect("HKDF-SHA-256 gives up to 8,160 bytes and a key has 32")
-        .into()
+    prk.expand(&[info], length).expect("HKDF-SHA-256 gives up to 8,160 bytes and a key has 32").into()
 }
 
 /// The master keys of this installation: the first is current and makes everything new, the
@@ -108,9 +103,7 @@ impl MasterKeys {
     ///
     /// # Errors
     /// [`MalformedMasterKeys`], for the first entry that is wrong.
-    pub fn parse<'a>(
-        entries: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, MalformedMasterKeys> {
+    pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, MalformedMasterKeys> {
         let salt = Salt::new(HKDF_SHA256, SALT);
         let mut masters: Vec<Master> = Vec::new();
         for (entry, position) in entries.into_iter().zip(1..) {
@@ -121,10 +114,7 @@ impl MasterKeys {
             if key.iter().all(|byte| *byte == key[0]) {
                 return Err(MalformedMasterKeys::Placeholder { position });
             }
-            masters.push(Master {
-                id: id.to_owned(),
-                prk: salt.extract(&*key),
-            });
+            masters.push(Master { id: id.to_owned(), prk: salt.extract(&*key) });
         }
         if masters.is_empty() {
             return Err(MalformedMasterKeys::Empty);
@@ -163,10 +153,7 @@ impl fmt::Debug for MasterKeys {
 ///
 /// # Errors
 /// [`NoRandomness`] when the generator fails.
-pub fn generate_master_key(
-    id: &str,
-    rng: &dyn SecureRandom,
-) -> Result<Zeroizing<String>, NoRandomness> {
+pub fn generate_master_key(id: &str, rng: &dyn SecureRandom) -> Result<Zeroizing<String>, NoRandomness> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     rng.fill(&mut *key).map_err(|_| NoRandomness)?;
     let mut entry = Zeroizing::new(String::with_capacity(id.len() + 1 + MAX_BASE64_LENGTH));
@@ -183,11 +170,7 @@ fn read_entry(entry: &str) -> Option<(&str, Zeroizing<[u8; KEY_BYTES]>)> {
     if !is_master_id(id.as_bytes()) || base64.len() > MAX_BASE64_LENGTH {
         return None;
     }
-    let alphabet = if base64.contains(['-', '_']) {
-        &alphabet::URL_SAFE
-    } else {
-        &alphabet::STANDARD
-    };
+    let alphabet = if base64.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     let engine = GeneralPurpose::new(alphabet, EITHER_PADDING);
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     let length = engine.decode_slice(base64, &mut *key).ok()?;
@@ -211,10 +194,7 @@ fn check_value(master: &Master) -> CheckValue {
     for byte in bytes {
         write!(value, "{byte:02x}").expect("a String can always be written to");
     }
-    CheckValue {
-        id: master.id.clone(),
-        value,
-    }
+    CheckValue { id: master.id.clone(), value }
 }
 
 #[cfg(test)]
@@ -275,10 +255,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_a_double_id_and_a_placeholder_are_refused() {
-        assert_eq!(
-            MasterKeys::parse([]).unwrap_err(),
-            MalformedMasterKeys::Empty
-        );
+        assert_eq!(MasterKeys::parse([]).unwrap_err(), MalformedMasterKeys::Empty);
         let (one, other) = (fresh("a"), fresh("a"));
         assert_eq!(
             MasterKeys::parse([&**one, &**other]).unwrap_err(),
@@ -296,10 +273,7 @@ mod tests {
         let (old, new) = (fresh("old"), fresh("new"));
         let both = MasterKeys::parse([&**new, &**old]).unwrap().check_values();
         assert_eq!(both[0].id, "new");
-        assert_eq!(
-            both[1],
-            MasterKeys::parse([&**old]).unwrap().check_values()[0]
-        );
+        assert_eq!(both[1], MasterKeys::parse([&**old]).unwrap().check_values()[0]);
         assert_ne!(both[0].value, both[1].value);
     }
 

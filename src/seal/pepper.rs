@@ -26,14 +26,10 @@ struct Key {
 
 impl Pepper {
     pub(super) fn derive(masters: &[Master]) -> Self {
-        let mut keys = masters.iter().map(|master| Key {
-            id: master.id.clone(),
-            hmac: expand(&master.prk, LABEL, HMAC_SHA256),
-        });
-        Self {
-            current: keys.next().expect("a list of master keys is never empty"),
-            earlier: keys.collect(),
-        }
+        let mut keys = masters
+            .iter()
+            .map(|master| Key { id: master.id.clone(), hmac: expand(&master.prk, LABEL, HMAC_SHA256) });
+        Self { current: keys.next().expect("a list of master keys is never empty"), earlier: keys.collect() }
     }
 
     /// What to store for a new secret: the id of the pepper that was used, and the hash.
@@ -50,18 +46,11 @@ impl Pepper {
     /// # Errors
     /// [`UnknownMaster`] when the stored hash cannot be judged here. Answer it as an outage: the
     /// secret may well be right.
-    pub fn verify(
-        &self,
-        pepper_id: &str,
-        stored: &[u8],
-        presented: &Secret,
-    ) -> Result<bool, UnknownMaster> {
+    pub fn verify(&self, pepper_id: &str, stored: &[u8], presented: &Secret) -> Result<bool, UnknownMaster> {
         let key = std::iter::once(&self.current)
             .chain(&self.earlier)
             .find(|key| key.id == pepper_id)
-            .ok_or_else(|| UnknownMaster {
-                id: pepper_id.to_owned(),
-            })?;
+            .ok_or_else(|| UnknownMaster { id: pepper_id.to_owned() })?;
         Ok(hmac::verify(&key.hmac, presented.expose().as_bytes(), stored).is_ok())
     }
 
@@ -76,9 +65,7 @@ impl Pepper {
 
 impl fmt::Debug for Pepper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pepper")
-            .field("current", &self.current.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Pepper").field("current", &self.current.id).finish_non_exhaustive()
     }
 }
 
@@ -98,9 +85,7 @@ mod tests {
     }
 
     fn master(id: &str) -> String {
-        generate_master_key(id, &SystemRandom::new())
-            .unwrap()
-            .to_string()
+        generate_master_key(id, &SystemRandom::new()).unwrap().to_string()
     }
 
     #[test]
@@ -124,9 +109,8 @@ mod tests {
         let known = "carnet_client_0123456789ABCDef_\
                      abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ1BSvhI";
         let stored = [
-            0x77, 0xf1, 0xda, 0xf0, 0x61, 0xff, 0xac, 0x8d, 0x99, 0xa7, 0x6f, 0xce, 0xba, 0x0a,
-            0xa2, 0x28, 0xe6, 0x72, 0xce, 0xaf, 0x65, 0x62, 0xc3, 0x6c, 0x53, 0x4b, 0x9e, 0xd2,
-            0x17, 0xde, 0x35, 0x36,
+            0x77, 0xf1, 0xda, 0xf0, 0x61, 0xff, 0xac, 0x8d, 0x99, 0xa7, 0x6f, 0xce, 0xba, 0x0a, 0xa2, 0x28,
+            0xe6, 0x72, 0xce, 0xaf, 0x65, 0x62, 0xc3, 0x6c, 0x53, 0x4b, 0x9e, 0xd2, 0x17, 0xde, 0x35, 0x36,
         ];
         assert_eq!(pepper.hash(&Secret::parse(known).unwrap()), ("a", stored));
     }

@@ -72,11 +72,7 @@ impl Sealer {
             let prk = expand(&master.prk, purpose.label(), HKDF_SHA256);
             (master.id.clone(), prk)
         };
-        Self {
-            purpose,
-            keys: masters.iter().map(key).collect(),
-            nonces: SystemRandom::new(),
-        }
+        Self { purpose, keys: masters.iter().map(key).collect(), nonces: SystemRandom::new() }
     }
 
     /// Seals a text for a place, which is named by any number of fields: `["ab", "c"]` and
@@ -116,9 +112,7 @@ impl Sealer {
             .keys
             .iter()
             .find(|(known, _)| known.as_bytes() == id)
-            .ok_or_else(|| UnknownMaster {
-                id: String::from_utf8_lossy(id).into_owned(),
-            })?;
+            .ok_or_else(|| UnknownMaster { id: String::from_utf8_lossy(id).into_owned() })?;
 
         let place = encode(place);
         let nonce = Nonce::assume_unique_for_key(nonce);
@@ -134,9 +128,7 @@ impl Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer")
-            .field("purpose", &self.purpose)
-            .finish_non_exhaustive()
+        f.debug_struct("Sealer").field("purpose", &self.purpose).finish_non_exhaustive()
     }
 }
 
@@ -173,9 +165,7 @@ mod tests {
     const PLACE: &[&[u8]] = &[b"region", b"credential"];
 
     fn master(id: &str) -> String {
-        generate_master_key(id, &SystemRandom::new())
-            .unwrap()
-            .to_string()
+        generate_master_key(id, &SystemRandom::new()).unwrap().to_string()
     }
 
     fn cache() -> Sealer {
@@ -281,9 +271,7 @@ mod tests {
 
         let resealed = after.seal(PLACE, b"text").unwrap();
         assert_eq!(resealed[2..5], *b"new");
-        let missing = UnknownMaster {
-            id: "new".to_owned(),
-        };
+        let missing = UnknownMaster { id: "new".to_owned() };
         assert_eq!(before.open(PLACE, &resealed), Err(missing.into()));
     }
 }

@@ -75,7 +75,12 @@ pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Option<AccessPoli
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn list(tx: &Tx, tsg_id: &TsgId, after: Option<Uuid>, limit: i64) -> Result<Vec<AccessPolicy>, StoreError> {
+pub async fn list(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<AccessPolicy>, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/access_policy_list_page.sql");
     tx.all(LIST, &[&tsg_id.as_str(), &after, &limit]).await?.iter().map(AccessPolicy::from_row).collect()
 }

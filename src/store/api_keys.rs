@@ -167,8 +167,16 @@ pub async fn insert(tx: &mut Tx, key: &NewApiKey<'_>) -> Result<(), StoreError> 
     const INSERT: &str = include_str!("../../sql/queries/api_key_insert_new.sql");
     let k = key;
     let columns: super::Params<'_> = &[
-        &k.tsg_id.as_str(), &k.api_key_id, &k.product, &k.name, &k.slot, &k.service_account_id,
-        &k.client_id, &k.comment, &k.expires_at, &k.created_by,
+        &k.tsg_id.as_str(),
+        &k.api_key_id,
+        &k.product,
+        &k.name,
+        &k.slot,
+        &k.service_account_id,
+        &k.client_id,
+        &k.comment,
+        &k.expires_at,
+        &k.created_by,
     ];
     tx.run(INSERT, columns).await?;
     tx.touch(k.client_id);
@@ -179,7 +187,12 @@ pub async fn insert(tx: &mut Tx, key: &NewApiKey<'_>) -> Result<(), StoreError> 
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn revoke(tx: &mut Tx, key: &ApiKey, by: &str, reason: Option<&str>) -> Result<Changed, StoreError> {
+pub async fn revoke(
+    tx: &mut Tx,
+    key: &ApiKey,
+    by: &str,
+    reason: Option<&str>,
+) -> Result<Changed, StoreError> {
     const REVOKE: &str = include_str!("../../sql/queries/api_key_revoke_one.sql");
     let changed = tx.run(REVOKE, &[&key.tsg_id.as_str(), &key.api_key_id, &by, &reason]).await?;
     if let (1, Some(client_id)) = (changed, &key.client_id) {
@@ -192,7 +205,13 @@ pub async fn revoke(tx: &mut Tx, key: &ApiKey, by: &str, reason: Option<&str>) -
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn revoke_all(tx: &Tx, tsg_id: &TsgId, account: Uuid, by: &str, reason: &str) -> Result<Vec<i64>, StoreError> {
+pub async fn revoke_all(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    account: Uuid,
+    by: &str,
+    reason: &str,
+) -> Result<Vec<i64>, StoreError> {
     const REVOKE: &str = include_str!("../../sql/queries/api_key_revoke_of_account.sql");
     let rows = tx.all(REVOKE, &[&tsg_id.as_str(), &account, &by, &reason]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

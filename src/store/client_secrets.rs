@@ -70,7 +70,13 @@ pub async fn insert(tx: &mut Tx, secret: &NewClientSecret<'_>) -> Result<(), Sto
     let s = secret;
     let hash = s.hash.as_slice();
     let columns: super::Params<'_> = &[
-        &s.tsg_id.as_str(), &s.credential_id, &s.service_account_id, &s.client_id, &s.name, &s.pepper, &hash,
+        &s.tsg_id.as_str(),
+        &s.credential_id,
+        &s.service_account_id,
+        &s.client_id,
+        &s.name,
+        &s.pepper,
+        &hash,
     ];
     tx.run(INSERT, columns).await?;
     tx.touch(s.client_id);

@@ -28,7 +28,12 @@ pub struct Owner<'a> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn claim(tx: &Tx, owner: Owner<'_>, fingerprint: &[u8], resource: &str) -> Result<Inserted, StoreError> {
+pub async fn claim(
+    tx: &Tx,
+    owner: Owner<'_>,
+    fingerprint: &[u8],
+    resource: &str,
+) -> Result<Inserted, StoreError> {
     const INSERT: &str = include_str!("../../sql/queries/idempotency_key_insert_claim.sql");
     let Owner { tsg_id, caller, key } = owner;
     let rows = tx.run(INSERT, &[&tsg_id.as_str(), &caller, &key, &fingerprint, &resource]).await?;

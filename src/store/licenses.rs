@@ -71,7 +71,12 @@ pub async fn find_current(tx: &Tx, tsg_id: &TsgId, product: &str) -> Result<Opti
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn list(tx: &Tx, tsg_id: &TsgId, after: Option<Uuid>, limit: i64) -> Result<Vec<License>, StoreError> {
+pub async fn list(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<License>, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/license_list_page.sql");
     tx.all(LIST, &[&tsg_id.as_str(), &after, &limit]).await?.iter().map(License::from_row).collect()
 }

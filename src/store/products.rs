@@ -101,10 +101,17 @@ pub async fn list_unknown(tx: &Tx, names: &[String]) -> Result<Vec<String>, Stor
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn list_permissions(tx: &Tx, after: Option<&str>, limit: i64) -> Result<Vec<PermissionText>, StoreError> {
+pub async fn list_permissions(
+    tx: &Tx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<PermissionText>, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/permission_list_page.sql");
     let text = |row: &Row| {
-        Ok(PermissionText { permission: row.try_get("permission")?, description: row.try_get("description")? })
+        Ok(PermissionText {
+            permission: row.try_get("permission")?,
+            description: row.try_get("description")?,
+        })
     };
     tx.all(LIST, &[&after, &limit]).await?.iter().map(text).collect()
 }

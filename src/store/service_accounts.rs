@@ -83,7 +83,12 @@ pub enum Hold {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid, hold: Hold) -> Result<Option<ServiceAccount>, StoreError> {
+pub async fn find(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    id: Uuid,
+    hold: Hold,
+) -> Result<Option<ServiceAccount>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/service_account_find_one.sql");
     const FOR_USE: &str = include_str!("../../sql/queries/service_account_lock_for_use.sql");
     const FOR_CHANGE: &str = include_str!("../../sql/queries/service_account_lock_for_change.sql");
@@ -99,7 +104,11 @@ pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid, hold: Hold) -> Result<Optio
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find_by_client_id(tx: &Tx, tsg_id: &TsgId, client_id: &str) -> Result<Option<ServiceAccount>, StoreError> {
+pub async fn find_by_client_id(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    client_id: &str,
+) -> Result<Option<ServiceAccount>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/service_account_lock_by_client_id.sql");
     let row = tx.opt(FIND, &[&tsg_id.as_str(), &client_id]).await?;
     row.as_ref().map(ServiceAccount::from_row).transpose()
@@ -143,7 +152,11 @@ pub async fn insert(tx: &mut Tx, account: &NewServiceAccount<'_>) -> Result<Inse
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn update(tx: &mut Tx, before: &ServiceAccount, after: &ServiceAccount) -> Result<Changed, StoreError> {
+pub async fn update(
+    tx: &mut Tx,
+    before: &ServiceAccount,
+    after: &ServiceAccount,
+) -> Result<Changed, StoreError> {
     const UPDATE: &str = include_str!("../../sql/queries/service_account_update_one.sql");
     let columns: super::Params<'_> =
         &[&after.tsg_id.as_str(), &after.id, &after.description, &after.contact_email, &after.enabled];

@@ -59,7 +59,12 @@ pub async fn find(tx: &Tx, top: &TsgId, tsg_id: &TsgId) -> Result<Option<Tenant>
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn list(tx: &Tx, top: &TsgId, after: Option<&TsgId>, limit: i64) -> Result<Vec<Tenant>, StoreError> {
+pub async fn list(
+    tx: &Tx,
+    top: &TsgId,
+    after: Option<&TsgId>,
+    limit: i64,
+) -> Result<Vec<Tenant>, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/tenant_list_page.sql");
     let after = after.map(TsgId::as_str);
     let rows = tx.all(LIST, &[&top.as_str(), &after, &limit]).await?;
@@ -76,4 +81,14 @@ pub async fn insert(tx: &Tx, parent: &TsgId, tsg_id: &TsgId, name: &str) -> Resu
         1 => Ok(()),
         _ => Err(StoreError::Broken("a tenant's parent is where it was a moment ago".into())),
     }
+}
+
+/// Writes a tenant that has no parent; the authority's time.
+///
+/// # Errors
+/// [`StoreError`]; constraint `tenant_pkey` when the number is taken.
+pub async fn insert_root(tx: &Tx, tsg_id: &TsgId, name: &str) -> Result<Timestamp, StoreError> {
+    const INSERT: &str = include_str!("../../sql/queries/tenant_insert_root.sql");
+    let row = tx.one(INSERT, &[&tsg_id.as_str(), &name]).await?;
+    Ok(row.try_get("now")?)
 }

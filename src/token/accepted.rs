@@ -39,10 +39,7 @@ impl AcceptedTokens {
     /// An empty memory.
     #[must_use]
     pub fn new() -> Self {
-        let by_hash = Cache::builder()
-            .max_capacity(MAX_ACCEPTED_TOKENS)
-            .time_to_live(REMEMBERED_FOR)
-            .build();
+        let by_hash = Cache::builder().max_capacity(MAX_ACCEPTED_TOKENS).time_to_live(REMEMBERED_FOR).build();
         Self { by_hash }
     }
 
@@ -67,10 +64,7 @@ impl AcceptedTokens {
         }
         let (key, claims) = keyring.read(compact)?;
         claims.check(now_unix, issuer)?;
-        let accepted = Accepted {
-            kid: key.kid().into(),
-            claims: Arc::new(claims),
-        };
+        let accepted = Accepted { kid: key.kid().into(), claims: Arc::new(claims) };
         self.by_hash.insert(hash, accepted.clone());
         Ok(accepted.claims)
     }
@@ -108,10 +102,7 @@ mod tests {
         assert_eq!(accept(NOW, ISSUER), Ok(()));
         assert_eq!(accept(claims().exp, ISSUER), Err(Rejected::Expired));
         assert_eq!(accept(NOW, "https://other"), Err(Rejected::WrongIssuer));
-        assert_eq!(
-            accept(claims().iat - 60, ISSUER),
-            Err(Rejected::IssuedInFuture)
-        );
+        assert_eq!(accept(claims().iat - 60, ISSUER), Err(Rejected::IssuedInFuture));
         assert_eq!(accept(NOW, ISSUER), Ok(()));
     }
 

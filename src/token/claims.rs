@@ -126,12 +126,7 @@ mod tests {
 
     #[test]
     fn the_issuer_matches_byte_for_byte() {
-        for other in [
-            "",
-            "https://ID.example",
-            "https://id.example/",
-            "id.example",
-        ] {
+        for other in ["", "https://ID.example", "https://id.example/", "id.example"] {
             let checked = claims().check(NOW, other);
             assert_eq!(checked, Err(Rejected::WrongIssuer), "{other}");
         }
@@ -146,10 +141,7 @@ mod tests {
         assert!(one.includes("https://a.example") && !one.includes("b"));
         assert!(two.includes("https://a.example") && two.includes("b"));
         assert!(!two.includes("https://a.example/") && !two.includes(""));
-        assert_eq!(
-            serde_json::to_string(&two).unwrap(),
-            r#"["https://a.example","b"]"#
-        );
+        assert_eq!(serde_json::to_string(&two).unwrap(), r#"["https://a.example","b"]"#);
         for json in ["null", "1", "{}", "[1]", r#"[["b"]]"#, r#"{"One":"b"}"#] {
             assert!(read(json).is_err(), "{json}");
         }
@@ -158,11 +150,7 @@ mod tests {
     #[test]
     fn a_management_token_does_not_mention_a_key() {
         let mut claims = claims();
-        assert!(
-            serde_json::to_string(&claims)
-                .unwrap()
-                .contains("api_key_id")
-        );
+        assert!(serde_json::to_string(&claims).unwrap().contains("api_key_id"));
         claims.api_key_id = None;
         claims.product = None;
         let json = serde_json::to_string(&claims).unwrap();

@@ -47,10 +47,7 @@ impl AuthorizationServerMetadata {
             token_endpoint: format!("{issuer}/oauth2/token"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             grant_types_supported: vec!["client_credentials"],
-            token_endpoint_auth_methods_supported: vec![
-                "client_secret_basic",
-                "client_secret_post",
-            ],
+            token_endpoint_auth_methods_supported: vec!["client_secret_basic", "client_secret_post"],
             response_types_supported: vec!["none"],
             scopes_supported: HABITUAL_SCOPES.to_vec(),
         }
@@ -97,8 +94,7 @@ mod tests {
     fn the_openid_document_adds_what_its_readers_demand() {
         let algorithms = [Algorithm::RS256, Algorithm::EdDSA];
         let document = to_value(OpenIdConfiguration::new("https://id.example", &algorithms));
-        let mut expected =
-            to_value(AuthorizationServerMetadata::new("https://id.example")).unwrap();
+        let mut expected = to_value(AuthorizationServerMetadata::new("https://id.example")).unwrap();
         expected["authorization_endpoint"] = json!("https://id.example/oauth2/authorize");
         expected["subject_types_supported"] = json!(["public"]);
         expected["id_token_signing_alg_values_supported"] = json!(["RS256", "EdDSA"]);

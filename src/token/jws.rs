@@ -73,9 +73,7 @@ fn split(compact: &str) -> Option<(&str, &str, &str, &str)> {
 
 /// No padding, no other alphabet, no spare bits: two texts never mean the same bytes.
 fn decode(part: &str) -> Result<Vec<u8>, Rejected> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| Rejected::NotBase64Url)
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejected::NotBase64Url)
 }
 
 fn read_header(json: &[u8]) -> Result<Header<'_>, Rejected> {
@@ -103,12 +101,7 @@ mod tests {
     /// RFC 9068 §4: `at+jwt` or `application/at+jwt`.
     #[test]
     fn the_type_is_a_media_type() {
-        for given in [
-            "at+jwt",
-            "AT+JWT",
-            "application/at+jwt",
-            "Application/At+Jwt",
-        ] {
+        for given in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
             assert!(is_type(given, "at+jwt"), "{given}");
         }
         for given in [

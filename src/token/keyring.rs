@@ -76,23 +76,14 @@ impl Keyring {
             if verifying.insert(kid, key.verifying_key().clone()).is_some() {
                 return Err(KeyringError::Twice(key.kid().to_owned()));
             }
-            if active
-                && signing
-                    .iter()
-                    .any(|other| other.algorithm() == key.algorithm())
-            {
+            if active && signing.iter().any(|other| other.algorithm() == key.algorithm()) {
                 return Err(KeyringError::TwoActive(key.algorithm()));
             }
             if active {
                 signing.push(key);
             }
         }
-        Ok(Self {
-            signing,
-            algorithms,
-            verifying,
-            jwks,
-        })
+        Ok(Self { signing, algorithms, verifying, jwks })
     }
 
     /// The key that signs with this algorithm now, if there is one.
@@ -166,8 +157,7 @@ mod tests {
         let jwks: Value = serde_json::from_slice(keyring.jwks()).unwrap();
         let text = |key: &Value, member: &str| key[member].as_str().unwrap().to_owned();
         let keys = jwks["keys"].as_array().unwrap().iter();
-        keys.map(|key| (text(key, "alg"), text(key, "kid")))
-            .collect()
+        keys.map(|key| (text(key, "alg"), text(key, "kid"))).collect()
     }
 
     #[test]

@@ -10,8 +10,7 @@ use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -81,10 +80,8 @@ impl SigningKey {
         let public = pair.public_key().ok_or(UnusableKey { algorithm })?;
         let verifying = VerifyingKey::new(public);
         // `kid` is base64url, and so needs no escaping.
-        let header = format!(
-            r#"{{"typ":"{ACCESS_TOKEN_TYPE}","alg":"{algorithm}","kid":"{}"}}"#,
-            verifying.kid()
-        );
+        let header =
+            format!(r#"{{"typ":"{ACCESS_TOKEN_TYPE}","alg":"{algorithm}","kid":"{}"}}"#, verifying.kid());
         Ok(Self {
             start: URL_SAFE_NO_PAD.encode(header) + ".",
             signature_length: encoded_length(pair.signature_bytes()),
@@ -130,10 +127,7 @@ impl SigningKey {
         let mut token = String::with_capacity(length);
         token.push_str(&self.start);
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-        let signature = self
-            .pair
-            .sign(token.as_bytes())
-            .map_err(|_| SignError::Signature)?;
+        let signature = self.pair.sign(token.as_bytes()).map_err(|_| SignError::Signature)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
@@ -202,9 +196,9 @@ fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, Unspecifie
             let der: Pkcs8V1Der = RsaKeyPair::generate(KeySize::Rsa2048)?.as_der()?;
             der.as_ref().to_vec()
         }
-        Algorithm::ES256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)?
-            .as_ref()
-            .to_vec(),
+        Algorithm::ES256 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)?.as_ref().to_vec()
+        }
         Algorithm::EdDSA => Ed25519KeyPair::generate_pkcs8(&rng)?.as_ref().to_vec(),
     };
     Ok(Zeroizing::new(der))
@@ -235,11 +229,7 @@ mod tests {
             let (_, der) = SigningKey::generate(made_for).unwrap();
             for algorithm in Algorithm::ALL {
                 let read = SigningKey::from_pkcs8(algorithm, &der);
-                assert_eq!(
-                    read.is_ok(),
-                    algorithm == made_for,
-                    "{made_for} {algorithm}"
-                );
+                assert_eq!(read.is_ok(), algorithm == made_for, "{made_for} {algorithm}");
             }
             let cut = SigningKey::from_pkcs8(made_for, &der[..der.len() - 1]);
             assert!(cut.is_err(), "{made_for}");

@@ -6,9 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::rsa::PublicKeyComponents;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Serialize;
 
 use super::rejected::Rejected;
@@ -53,11 +51,7 @@ enum PublicMembers {
     #[serde(rename = "RSA")]
     Rsa { n: String, e: String },
     #[serde(rename = "EC")]
-    P256 {
-        crv: &'static str,
-        x: String,
-        y: String,
-    },
+    P256 { crv: &'static str, x: String, y: String },
     #[serde(rename = "OKP")]
     Ed25519 { crv: &'static str, x: String },
 }
@@ -107,9 +101,7 @@ impl VerifyingKey {
             PublicKey::P256(point) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
             }
-            PublicKey::Ed25519(key) => {
-                UnparsedPublicKey::new(&ED25519, key).verify(message, signature)
-            }
+            PublicKey::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key).verify(message, signature),
         }
         .map_err(|_| Rejected::BadSignature)
     }
@@ -119,19 +111,11 @@ impl PublicKey {
     fn members(&self) -> PublicMembers {
         let base64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
-            Self::Rsa { n, e } => PublicMembers::Rsa {
-                n: base64(n),
-                e: base64(e),
-            },
-            Self::P256(point) => PublicMembers::P256 {
-                crv: "P-256",
-                x: base64(&point[1..33]),
-                y: base64(&point[33..]),
-            },
-            Self::Ed25519(key) => PublicMembers::Ed25519 {
-                crv: "Ed25519",
-                x: base64(key),
-            },
+            Self::Rsa { n, e } => PublicMembers::Rsa { n: base64(n), e: base64(e) },
+            Self::P256(point) => {
+                PublicMembers::P256 { crv: "P-256", x: base64(&point[1..33]), y: base64(&point[33..]) }
+            }
+            Self::Ed25519(key) => PublicMembers::Ed25519 { crv: "Ed25519", x: base64(key) },
         }
     }
 }
@@ -179,14 +163,9 @@ mod tests {
 
         let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         let signature = URL_SAFE_NO_PAD
-            .decode(
-                "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
-            )
+            .decode("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
             .unwrap();
         assert_eq!(key.verify(message, &signature), Ok(()));
-        assert_eq!(
-            key.verify(&message[1..], &signature),
-            Err(Rejected::BadSignature)
-        );
+        assert_eq!(key.verify(&message[1..], &signature), Err(Rejected::BadSignature));
     }
 }

@@ -48,11 +48,7 @@ impl Holder {
 
     fn start_by(mut command: Command, dir: &Path) -> Self {
         let mut process = command
-            .args([
-                "--exact",
-                "--nocapture",
-                "dev::tests::killed::role_holder_of_stores",
-            ])
+            .args(["--exact", "--nocapture", "dev::tests::killed::role_holder_of_stores"])
             .env(ROLE_DIR, dir)
             .stdout(Stdio::piped())
             .spawn()
@@ -66,11 +62,7 @@ impl Holder {
         let mut places = Vec::new();
         loop {
             let mut line = String::new();
-            assert_ne!(
-                self.says.read_line(&mut line).unwrap(),
-                0,
-                "it ended before {word}"
-            );
+            assert_ne!(self.says.read_line(&mut line).unwrap(), 0, "it ended before {word}");
             if let Some(place) = line.strip_prefix("place ") {
                 places.push(PathBuf::from(place.trim_end()));
             }
@@ -97,11 +89,9 @@ fn a_parent_killed_with_9_leaves_no_process_and_its_directory_is_good() {
     let stores = Stores::start(&options(dir.path())).unwrap();
     sql(&stores, "SELECT 1").unwrap();
     let sockets = places[1].clone();
-    wait_until(
-        "the killed one's Redis ends",
-        Duration::from_secs(3),
-        || processes_in(std::slice::from_ref(&sockets)).is_empty(),
-    );
+    wait_until("the killed one's Redis ends", Duration::from_secs(3), || {
+        processes_in(std::slice::from_ref(&sockets)).is_empty()
+    });
     stores.stop();
     assert_eq!(processes_in(&places), Vec::<String>::new());
 }
@@ -117,8 +107,7 @@ fn a_parent_killed_at_any_moment_of_its_first_start_leaves_no_process() {
         let mention = dir.path().to_string_lossy().into_owned();
         wait_until("all of them end", Duration::from_secs(5), || {
             let all = fs::read_dir("/proc").unwrap().flatten();
-            let mut lines =
-                all.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());
+            let mut lines = all.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());
             !lines.any(|line| String::from_utf8_lossy(&line).contains(&mention))
                 && processes_in(&[dir.path().to_path_buf()]).is_empty()
         });
@@ -131,20 +120,13 @@ fn ctrl_c_passes_the_stores_by() {
     let dir = TempDir::new().unwrap();
     // A parent that ignores the signal shows whether its stores got it: each sets a handler of its own.
     let mut deaf = Command::new("sh");
-    deaf.args(["-c", "trap '' INT; exec \"$0\" \"$@\""])
-        .arg(ourselves())
-        .process_group(0);
+    deaf.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]).arg(ourselves()).process_group(0);
     let mut holder = Holder::start_by(deaf, dir.path());
     let places = holder.until("ready");
     let before = processes_in(&places).len();
     kill_process_group(Pid::from_child(&holder.process), Signal::INT).unwrap();
     thread::sleep(Duration::from_millis(500));
-    assert!(
-        processes_in(&places).len() >= 2 && before >= 2,
-        "they go on"
-    );
+    assert!(processes_in(&places).len() >= 2 && before >= 2, "they go on");
     holder.kill();
-    wait_until("they end with their parent", Duration::from_secs(5), || {
-        processes_in(&places).is_empty()
-    });
+    wait_until("they end with their parent", Duration::from_secs(5), || processes_in(&places).is_empty());
 }

@@ -43,7 +43,8 @@ pub fn refuse(error: &TokenError, used_header: bool) -> HttpResponse {
 
 /// The answer to a method that a path does not have.
 pub fn refuse_method(allow: &str) -> Error {
-    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "The method is not allowed here");
+    let mut answer =
+        plain(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "The method is not allowed here");
     if let Ok(allow) = HeaderValue::from_str(allow) {
         answer.headers_mut().insert(ALLOW, allow);
     }

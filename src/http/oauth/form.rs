@@ -40,9 +40,7 @@ impl TokenForm {
         let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(TokenError::InvalidRequest(
-                "The body must be application/x-www-form-urlencoded",
-            ));
+            return Err(TokenError::InvalidRequest("The body must be application/x-www-form-urlencoded"));
         }
         let mut form = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
@@ -151,7 +149,9 @@ mod tests {
 
     #[test]
     fn malformed_basic_is_no_authentication() {
-        for bad in ["Basic", "Basic !!!!", "Bearer YTpi", &header("no-colon"), &header("a%zz:b"), &header("a:%4")] {
+        for bad in
+            ["Basic", "Basic !!!!", "Bearer YTpi", &header("no-colon"), &header("a%zz:b"), &header("a:%4")]
+        {
             assert!(basic(bad).is_none(), "{bad}");
         }
         assert!(basic("Basic /w==").is_none(), "not UTF-8");

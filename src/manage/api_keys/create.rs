@@ -92,8 +92,11 @@ async fn insert(
 
     // Where a tenant may have several keys of a product, each has a slot of its own: an account is
     // still bound to one key only.
-    let slot =
-        if product.one_active_per_tenant { product.product.clone() } else { format!("{}/{id}", product.product) };
+    let slot = if product.one_active_per_tenant {
+        product.product.clone()
+    } else {
+        format!("{}/{id}", product.product)
+    };
     api_keys::release_expired(tx, tsg_id, &slot, account.id).await?;
     let blocking = api_keys::find_blocking(tx, tsg_id, &slot, &product.product, account.id).await?;
     unblocked(blocking, &product.product, &account.client_id)?;

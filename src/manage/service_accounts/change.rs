@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn a_change_is_checked_like_a_creation() {
         let valid = |json: &str| change(json).validate().is_ok();
-        assert!(valid("{}") && valid(r#"{"contact_email":null}"#) && valid(r#"{"contact_email":"a@b.example"}"#));
+        assert!(
+            valid("{}") && valid(r#"{"contact_email":null}"#) && valid(r#"{"contact_email":"a@b.example"}"#)
+        );
         assert!(!valid(r#"{"contact_email":"nobody"}"#));
         assert!(!valid(r#"{"description":"a\u0000"}"#));
     }

@@ -145,7 +145,12 @@ impl Manage {
     ///
     /// # Errors
     /// [`ManageError`].
-    pub async fn service_account(&self, caller: &Caller, tsg_id: &TsgId, id: Uuid) -> Result<Shown, ManageError> {
+    pub async fn service_account(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        id: Uuid,
+    ) -> Result<Shown, ManageError> {
         let find = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id).await?;
             reads(&standing.rights, Permission::ServiceAccount)?;
@@ -173,7 +178,6 @@ impl Manage {
         };
         Ok(self.in_tenant("service_account.list", tsg_id, list).await?.value)
     }
-
 }
 
 async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Shown, ManageError> {
@@ -182,7 +186,11 @@ async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Shown, ManageError> {
     Ok(Shown { account, secrets })
 }
 
-async fn with_secrets(tx: &Tx, tsg_id: &TsgId, accounts: Vec<ServiceAccount>) -> Result<Vec<Shown>, ManageError> {
+async fn with_secrets(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    accounts: Vec<ServiceAccount>,
+) -> Result<Vec<Shown>, ManageError> {
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.id).collect();
     let all = client_secrets::list(tx, tsg_id, &ids).await?;
     let shown = |account: ServiceAccount| {

@@ -34,19 +34,8 @@ fn no_claim_twice_and_no_other_claim() {
 
 #[test]
 fn no_claim_missing() {
-    const REQUIRED: [&str; 11] = [
-        "iss",
-        "sub",
-        "aud",
-        "exp",
-        "iat",
-        "jti",
-        "client_id",
-        "scope",
-        "tsg_id",
-        "roles",
-        "credential_id",
-    ];
+    const REQUIRED: [&str; 11] =
+        ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "tsg_id", "roles", "credential_id"];
     let read = |value: &serde_json::Value| AccessClaims::from_payload(value.to_string().as_bytes());
     let whole = serde_json::to_value(super::super::claims()).unwrap();
     assert!(read(&whole).is_ok());
@@ -76,36 +65,16 @@ fn no_claim_of_another_kind() {
         exp("exp an object", r#"{"exp":1800000900}"#),
         exp("exp true", "true"),
         swap("iat a string", ":1800000000", r#":"1800000000""#),
-        swap(
-            "iss an array",
-            r#""https://id.example""#,
-            r#"["https://id.example"]"#,
-        ),
+        swap("iss an array", r#""https://id.example""#, r#"["https://id.example"]"#),
         swap("aud a number", r#""https://wildfire.example""#, "1"),
         swap("aud an object", r#""https://wildfire.example""#, "{}"),
-        swap(
-            "aud nested",
-            r#""https://wildfire.example""#,
-            r#"[["https://wildfire.example"]]"#,
-        ),
+        swap("aud nested", r#""https://wildfire.example""#, r#"[["https://wildfire.example"]]"#),
         swap("roles a string", r#"["superuser"]"#, r#""superuser""#),
-        swap(
-            "roles with a number",
-            r#"["superuser"]"#,
-            r#"["superuser",1]"#,
-        ),
+        swap("roles with a number", r#"["superuser"]"#, r#"["superuser",1]"#),
         swap("tsg_id a number", r#""1234567890""#, "1234567890"),
         swap("api_key_id a number", r#""42""#, "42"),
-        swap(
-            "credential_id too short",
-            "0123456789ABCDef",
-            "0123456789ABCDe",
-        ),
-        swap(
-            "credential_id with a quote",
-            "0123456789ABCDef",
-            "0123456789ABCD''",
-        ),
+        swap("credential_id too short", "0123456789ABCDef", "0123456789ABCDe"),
+        swap("credential_id with a quote", "0123456789ABCDef", "0123456789ABCD''"),
     ]);
 }
 
@@ -146,18 +115,8 @@ fn no_other_time_and_no_other_issuer() {
         row("expired long ago", Expired, "1800000900", "0"),
         row("before 1970", Expired, "1800000900", "-1"),
         row("expired just now", Expired, "1800000900", "1800000000"),
-        row(
-            "issued in a minute",
-            IssuedInFuture,
-            ":1800000000",
-            ":1800000060",
-        ),
-        row(
-            "issued at the end of time",
-            IssuedInFuture,
-            ":1800000000",
-            ":9223372036854775807",
-        ),
+        row("issued in a minute", IssuedInFuture, ":1800000000", ":1800000060"),
+        row("issued at the end of time", IssuedInFuture, ":1800000000", ":9223372036854775807"),
         issuer("another issuer", r#""https://evil.example""#),
         issuer("the issuer with a slash", r#""https://id.example/""#),
         issuer("the issuer in capitals", r#""https://ID.example""#),

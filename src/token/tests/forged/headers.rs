@@ -19,30 +19,10 @@ fn no_other_algorithm() {
         alg("alg RS384", r#""RS384""#),
         alg("alg PS256", r#""PS256""#),
         alg("alg of our other key", r#""ES256""#),
-        Row(
-            "ES256 key as RS256",
-            ES256,
-            WrongAlgorithm,
-            Twist::Header("ES256", "RS256"),
-        ),
-        Row(
-            "ES256 key as EdDSA",
-            ES256,
-            WrongAlgorithm,
-            Twist::Header("ES256", "EdDSA"),
-        ),
-        Row(
-            "EdDSA key as ES256",
-            EdDSA,
-            WrongAlgorithm,
-            Twist::Header("EdDSA", "ES256"),
-        ),
-        Row(
-            "EdDSA under its newer name",
-            EdDSA,
-            WrongAlgorithm,
-            Twist::Header("EdDSA", "Ed25519"),
-        ),
+        Row("ES256 key as RS256", ES256, WrongAlgorithm, Twist::Header("ES256", "RS256")),
+        Row("ES256 key as EdDSA", ES256, WrongAlgorithm, Twist::Header("ES256", "EdDSA")),
+        Row("EdDSA key as ES256", EdDSA, WrongAlgorithm, Twist::Header("EdDSA", "ES256")),
+        Row("EdDSA under its newer name", EdDSA, WrongAlgorithm, Twist::Header("EdDSA", "Ed25519")),
         Row(
             "alg and kid of our other key",
             RS256,
@@ -183,9 +163,7 @@ fn no_other_key() {
             RS256,
             UnknownKey,
             Twist::Draft(|draft| {
-                draft.header = draft
-                    .header
-                    .replace(OURS.key(RS256).kid(), STRANGER.key(RS256).kid());
+                draft.header = draft.header.replace(OURS.key(RS256).kid(), STRANGER.key(RS256).kid());
                 draft.sign = |text| rsa(&STRANGER, &RSA_PKCS1_SHA256, text);
             }),
         ),

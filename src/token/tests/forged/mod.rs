@@ -10,8 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaEncoding,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair,
 };
 
 use super::*;
@@ -105,8 +104,7 @@ fn rsa(bench: &Bench, encoding: &'static dyn RsaEncoding, text: &str) -> Vec<u8>
     let pair = RsaKeyPair::from_pkcs8(bench.der(Algorithm::RS256)).unwrap();
     let mut signature = vec![0; pair.public().modulus_len()];
     let rng = SystemRandom::new();
-    pair.sign(encoding, &rng, text.as_bytes(), &mut signature)
-        .unwrap();
+    pair.sign(encoding, &rng, text.as_bytes(), &mut signature).unwrap();
     signature
 }
 

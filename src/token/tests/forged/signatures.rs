@@ -1,9 +1,7 @@
 //! Forged signatures under good headers.
 
 use ring::hmac;
-use ring::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
-};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256};
 
 use super::Algorithm::{ES256, EdDSA, RS256};
 use super::Rejected::{BadSignature, WrongAlgorithm};
@@ -160,8 +158,8 @@ fn no_second_ed25519_signature_from_one() {
         draft.sign = |text| {
             // L = 2^252 + 27742317777372353535851937790883648493, little-endian.
             const L: [u8; 32] = [
-                0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
-                0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+                0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+                0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
             ];
             let mut signature = ed25519(&OURS, text);
             let mut carry = 0;

@@ -1,0 +1,108 @@
+//! Authentication as extractors: a handler meets a proven caller, never a raw header.
+//!
+//! The token is taken from the `Authorization` header only (RFC 6750 §2.1): forms and queries end
+//! up in logs.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+
+use super::problem::Problem;
+use crate::manage::{Caller, Manage};
+use crate::verify::{Verified, Verifier, VerifyError};
+
+/// The bearer of a good token for any of our audiences.
+pub struct AnyToken(pub Verified);
+
+impl FromRequest for AnyToken {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move { verified(&request).await.map(Self) }.boxed_local()
+    }
+}
+
+/// The bearer of a good token for the management API.
+pub(super) async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
+    let Verified { claims, .. } = verified(request).await?;
+    if !claims.aud.includes(&state::<Manage>(request)?.issuer) {
+        return Err(Problem::unauthenticated(true));
+    }
+    Ok(Caller::of(&claims)?)
+}
+
+async fn verified(request: &HttpRequest) -> Result<Verified, Problem> {
+    let token = token(request)?;
+    state::<Verifier>(request)?.bearer(token).await.map_err(|error| match error {
+        VerifyError::Invalid => Problem::unauthenticated(true),
+        VerifyError::Pending | VerifyError::Unavailable(_) => Problem::unavailable(),
+    })
+}
+
+fn token(request: &HttpRequest) -> Result<&str, Problem> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let Some(first) = headers.next() else {
+        return Err(Problem::unauthenticated(false));
+    };
+    let text = first.to_str().map_err(|_| Problem::unauthenticated(true))?;
+    match text.split_once(' ') {
+        // Two tokens would let what reads the first and what reads the last disagree.
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && headers.next().is_none() => {
+            Ok(token.trim_matches(' '))
+        }
+        _ => Err(Problem::unauthenticated(true)),
+    }
+}
+
+fn state<T: 'static>(request: &HttpRequest) -> Result<&web::Data<T>, Problem> {
+    request.app_data().ok_or_else(|| {
+        tracing::error!(state = std::any::type_name::<T>(), "the server was put together without it");
+        Problem::internal()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn challenge(request: TestRequest) -> String {
+        let problem = token(&request.to_http_request()).expect_err("no token");
+        let answer = problem.error_response();
+        assert_eq!(answer.status(), 401);
+        let challenge = answer.headers().get("www-authenticate").expect("a challenge");
+        challenge.to_str().expect("ASCII").to_owned()
+    }
+
+    #[test]
+    fn the_token_stands_behind_the_scheme_in_any_case() {
+        for header in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c"] {
+            let request = TestRequest::get().insert_header((AUTHORIZATION, header)).to_http_request();
+            assert_eq!(token(&request).ok(), Some("a.b.c"), "{header}");
+        }
+    }
+
+    #[test]
+    fn rfc_6750_section_3_no_error_code_without_a_token() {
+        assert_eq!(challenge(TestRequest::get()), r#"Bearer realm="carnet""#);
+        let invalid = r#"Bearer realm="carnet", error="invalid_token""#;
+        for header in ["Basic YTpi", "Bearer", "a.b.c", "Bearer\u{e9}"] {
+            assert_eq!(
+                challenge(TestRequest::get().insert_header((AUTHORIZATION, header))),
+                invalid,
+                "{header}"
+            );
+        }
+        let twice = TestRequest::get()
+            .append_header((AUTHORIZATION, "Bearer a"))
+            .append_header((AUTHORIZATION, "Bearer b"));
+        assert_eq!(challenge(twice), invalid);
+        assert_eq!(challenge(TestRequest::get().uri("/?access_token=a.b.c")), r#"Bearer realm="carnet""#);
+    }
+}

@@ -1,0 +1,107 @@
+//! The shapes that answers share: a thing with its tag, a thing that was made, a page.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
+use serde::Serialize;
+
+use crate::http::cursor::{self, Key};
+use crate::http::etag;
+use crate::http::problem::Problem;
+use crate::manage::Listing;
+
+/// How the version of a thing is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// By a count of its changes.
+    Revision(i32),
+    /// By what it looks like.
+    Content,
+}
+
+/// An answer under construction: nothing of it may be kept by a cache.
+pub struct Answer {
+    status: StatusCode,
+    location: Option<String>,
+    replayed: bool,
+}
+
+impl Answer {
+    /// 200.
+    pub fn ok() -> Self {
+        Self { status: StatusCode::OK, location: None, replayed: false }
+    }
+
+    /// 201, and where it can be read; the same when it is a replay.
+    pub fn created(location: String) -> Self {
+        Self { status: StatusCode::CREATED, location: Some(location), replayed: false }
+    }
+
+    /// 202: written down, but not everybody has heard; where to see it done.
+    pub fn accepted(location: String) -> Self {
+        Self { status: StatusCode::ACCEPTED, location: Some(location), replayed: false }
+    }
+
+    /// Says whether this answers a repeated `Idempotency-Key`.
+    pub fn replayed(self, replayed: bool) -> Self {
+        Self { replayed, ..self }
+    }
+
+    /// With a thing.
+    pub fn thing(self, thing: &impl Serialize, version: Version) -> Result<HttpResponse, Problem> {
+        let body = json(thing)?;
+        let tag = match version {
+            Version::Revision(revision) => etag::of_revision(revision),
+            Version::Content => etag::of_content(&body),
+        };
+        let mut answer = HttpResponse::build(self.status);
+        answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((ETAG, tag));
+        if let Some(location) = self.location {
+            answer.insert_header((LOCATION, location));
+        }
+        if self.replayed {
+            answer.insert_header(("Idempotent-Replayed", "true"));
+        }
+        Ok(answer.content_type("application/json").body(body))
+    }
+}
+
+/// Something that was taken away: 204 when everybody has heard, 202 when not yet.
+pub fn gone(everywhere: bool) -> HttpResponse {
+    let status = if everywhere { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED };
+    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).finish()
+}
+
+/// A page of a list.
+pub fn page<T, K: Key, S: Serialize>(
+    listing: Listing<T, K>,
+    show: impl Fn(T) -> S,
+) -> Result<HttpResponse, Problem> {
+    #[derive(Serialize)]
+    struct Items<S> {
+        items: Vec<S>,
+        next_cursor: Option<String>,
+    }
+    let next_cursor = listing.next.as_ref().map(cursor::after);
+    let body = json(&Items { items: listing.items.into_iter().map(show).collect(), next_cursor })?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(body))
+}
+
+/// Anything, with nothing but itself.
+pub fn plain(thing: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let body = json(thing)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(body))
+}
+
+fn json(thing: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(thing).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be written as JSON");
+        Problem::internal()
+    })
+}

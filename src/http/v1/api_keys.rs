@@ -1,0 +1,111 @@
+//! `/v1/tenants/{tsg_id}/api-keys`.
+
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::answer::{self, Answer, Version};
+use crate::domain::key::KeyStatus;
+use crate::domain::tenant::TsgId;
+use crate::http::ask::Ask;
+use crate::http::body::{Creating, Optional};
+use crate::http::cursor::Key;
+use crate::http::problem::Problem;
+use crate::manage::api_keys::create::NewApiKey;
+use crate::manage::api_keys::revoke::Revocation;
+use crate::manage::{Manage, Page};
+use crate::store::api_keys::ApiKey;
+
+const WITHOUT_ROLE: &str =
+    "The service account holds all products only without a role, and so without any permission.";
+
+/// A number in a string: some clients read long numbers wrong.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub struct ApiKeyId(i64);
+
+impl TryFrom<String> for ApiKeyId {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Key::read(&text).map(Self).ok_or("the id of an API key is a number")
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    api_key_id: String,
+    tsg_id: TsgId,
+    product: String,
+    name: Option<String>,
+    status: KeyStatus,
+    service_account_id: Option<Uuid>,
+    client_id: Option<String>,
+    comment: Option<String>,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    created_by: String,
+    status_changed_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+    revoke_reason: Option<String>,
+    warnings: Vec<&'static str>,
+}
+
+impl From<ApiKey> for Shown {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            api_key_id: key.api_key_id.to_string(),
+            tsg_id: key.tsg_id,
+            product: key.product,
+            name: key.name,
+            status: key.status,
+            service_account_id: key.service_account_id,
+            client_id: key.client_id,
+            comment: key.comment,
+            expires_at: key.expires_at,
+            created_at: key.created_at,
+            created_by: key.created_by,
+            status_changed_at: key.status_changed_at,
+            revoked_at: key.revoked_at,
+            revoke_reason: key.revoke_reason,
+            warnings: if key.without_role { vec![WITHOUT_ROLE] } else { vec![] },
+        }
+    }
+}
+
+fn location(tsg_id: &TsgId, id: i64) -> String {
+    format!("/v1/tenants/{tsg_id}/api-keys/{id}")
+}
+
+pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Page<i64>>) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_api_keys(&ask.caller, &ask.path, &ask.rest).await?, Shown::from)
+}
+
+pub async fn create(
+    manage: web::Data<Manage>,
+    ask: Ask<TsgId, Creating<NewApiKey>>,
+) -> Result<HttpResponse, Problem> {
+    let Creating { new, once } = ask.rest;
+    let made = manage.create_api_key(&ask.caller, &ask.path, &new, once.as_ref()).await?;
+    let location = location(&ask.path, made.value.api_key_id);
+    Answer::created(location).replayed(made.replayed).thing(&Shown::from(made.value), Version::Content)
+}
+
+pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, ApiKeyId)>) -> Result<HttpResponse, Problem> {
+    let (tsg_id, ApiKeyId(id)) = ask.path;
+    Answer::ok().thing(&Shown::from(manage.api_key(&ask.caller, &tsg_id, id).await?), Version::Content)
+}
+
+pub async fn revoke(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, ApiKeyId), Optional<Revocation>>,
+) -> Result<HttpResponse, Problem> {
+    let (tsg_id, ApiKeyId(id)) = ask.path;
+    let Optional { body, once } = ask.rest;
+    let made = manage.revoke_api_key(&ask.caller, &tsg_id, id, &body, once.as_ref()).await?;
+    let answer = match made.value.status {
+        KeyStatus::Revoking => Answer::accepted(location(&tsg_id, id)),
+        _ => Answer::ok(),
+    };
+    answer.replayed(made.replayed).thing(&Shown::from(made.value), Version::Content)
+}

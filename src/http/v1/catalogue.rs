@@ -1,0 +1,24 @@
+//! `/v1/products` and `/v1/permissions`.
+
+use std::convert::identity;
+
+use actix_web::{HttpResponse, web};
+
+use super::answer;
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::manage::{Manage, Page};
+
+pub async fn products(
+    manage: web::Data<Manage>,
+    ask: Ask<(), Page<String>>,
+) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_products(&ask.caller, &ask.rest).await?, identity)
+}
+
+pub async fn permissions(
+    manage: web::Data<Manage>,
+    ask: Ask<(), Page<String>>,
+) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_permissions(&ask.caller, &ask.rest).await?, identity)
+}

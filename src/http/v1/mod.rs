@@ -1,0 +1,46 @@
+//! The management API: paths, methods, and which handler answers them. A handler takes apart what
+//! [`super::ask`] read, runs one use case, and dresses its result; it decides nothing.
+
+use super::routes::{Routes, delete, get, patch, post};
+
+mod access_policies;
+mod answer;
+mod api_keys;
+mod catalogue;
+mod licenses;
+mod roles;
+mod service_accounts;
+mod tenants;
+mod whoami;
+
+/// Everything under `/v1`. The names of the parameters are those of `openapi.yaml`.
+pub(super) fn register(routes: &mut Routes<'_>) {
+    routes.at("/v1/whoami", [get(whoami::whoami)]);
+    routes.at("/v1/products", [get(catalogue::products)]);
+    routes.at("/v1/permissions", [get(catalogue::permissions)]);
+    routes.at("/v1/tenants", [get(tenants::list), post(tenants::create)]);
+    routes.at("/v1/tenants/{tsg_id}", [get(tenants::find)]);
+    routes.at("/v1/tenants/{tsg_id}/licenses", [get(licenses::list), post(licenses::create)]);
+    routes.at("/v1/tenants/{tsg_id}/licenses/{license_id}", [get(licenses::find)]);
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts",
+        [get(service_accounts::list), post(service_accounts::create)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}",
+        [get(service_accounts::find), patch(service_accounts::change), delete(service_accounts::remove)],
+    );
+    routes.at("/v1/tenants/{tsg_id}/roles", [get(roles::list), post(roles::create)]);
+    routes.at("/v1/tenants/{tsg_id}/roles/{role_id}", [get(roles::find)]);
+    routes.at(
+        "/v1/tenants/{tsg_id}/access-policies",
+        [get(access_policies::list), post(access_policies::create)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/access-policies/{access_policy_id}",
+        [get(access_policies::find), delete(access_policies::remove)],
+    );
+    routes.at("/v1/tenants/{tsg_id}/api-keys", [get(api_keys::list), post(api_keys::create)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}", [get(api_keys::find)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/revoke", [post(api_keys::revoke)]);
+}

@@ -1,0 +1,77 @@
+//! `/v1/tenants/{tsg_id}/service-accounts`. The one place where a secret leaves the house.
+
+use std::convert::identity;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::answer::{self, Answer, Version};
+use crate::domain::secret::Secret;
+use crate::domain::tenant::TsgId;
+use crate::http::ask::Ask;
+use crate::http::body::{Creating, Json};
+use crate::http::etag::IfMatch;
+use crate::http::problem::Problem;
+use crate::manage::service_accounts::change::ServiceAccountChange;
+use crate::manage::service_accounts::{NewServiceAccount, Shown};
+use crate::manage::{Manage, Page};
+
+#[derive(Serialize)]
+struct CreatedServiceAccount<'a> {
+    #[serde(flatten)]
+    shown: &'a Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
+}
+
+fn version(shown: &Shown) -> Version {
+    Version::Revision(shown.account.revision)
+}
+
+fn location(tsg_id: &TsgId, id: Uuid) -> String {
+    format!("/v1/tenants/{tsg_id}/service-accounts/{id}")
+}
+
+pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Page<Uuid>>) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_service_accounts(&ask.caller, &ask.path, &ask.rest).await?, identity)
+}
+
+pub async fn create(
+    manage: web::Data<Manage>,
+    ask: Ask<TsgId, Creating<NewServiceAccount>>,
+) -> Result<HttpResponse, Problem> {
+    let Creating { new, once } = ask.rest;
+    let made = manage.create_service_account(&ask.caller, &ask.path, &new, once.as_ref()).await?;
+    let shown = &made.value.shown;
+    let body = CreatedServiceAccount { shown, client_secret: made.value.secret.as_ref().map(Secret::expose) };
+    let location = location(&ask.path, shown.account.id);
+    Answer::created(location).replayed(made.replayed).thing(&body, version(shown))
+}
+
+pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Uuid)>) -> Result<HttpResponse, Problem> {
+    let (tsg_id, id) = ask.path;
+    let shown = manage.service_account(&ask.caller, &tsg_id, id).await?;
+    Answer::ok().thing(&shown, version(&shown))
+}
+
+pub async fn change(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, Uuid), (IfMatch, Json<ServiceAccountChange>)>,
+) -> Result<HttpResponse, Problem> {
+    let (tsg_id, id) = ask.path;
+    let (IfMatch(expected), Json(change)) = ask.rest;
+    let changed = manage.change_service_account(&ask.caller, &tsg_id, id, &expected, &change).await?;
+    let answer = if changed.everywhere { Answer::ok() } else { Answer::accepted(location(&tsg_id, id)) };
+    answer.thing(&changed.value, version(&changed.value))
+}
+
+pub async fn remove(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, Uuid), IfMatch>,
+) -> Result<HttpResponse, Problem> {
+    let (tsg_id, id) = ask.path;
+    let IfMatch(expected) = ask.rest;
+    let gone = manage.delete_service_account(&ask.caller, &tsg_id, id, &expected).await?;
+    Ok(answer::gone(gone.everywhere))
+}

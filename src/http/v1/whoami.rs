@@ -1,0 +1,53 @@
+//! `GET /v1/whoami`: whom a token speaks for. It takes a token of any of our audiences, because it
+//! says which; whether the key behind it is still good has been checked before we get here.
+
+use actix_web::HttpResponse;
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::answer;
+use crate::http::bearer::AnyToken;
+use crate::http::problem::Problem;
+use crate::token::claims::{AccessClaims, Audience};
+
+#[derive(Serialize)]
+struct Bearer<'a> {
+    client_id: &'a str,
+    tsg_id: &'a str,
+    service_account_id: Uuid,
+    credential_id: &'a str,
+    audience: &'a str,
+    product: Option<&'a str>,
+    api_key_id: Option<&'a str>,
+    roles: &'a [String],
+    scope: &'a str,
+    expires_at: Timestamp,
+}
+
+pub async fn whoami(AnyToken(verified): AnyToken) -> Result<HttpResponse, Problem> {
+    let claims = &*verified.claims;
+    answer::plain(&Bearer {
+        client_id: &claims.client_id,
+        tsg_id: &claims.tsg_id,
+        service_account_id: verified.service_account_id,
+        credential_id: claims.credential_id.as_str(),
+        audience: audience(claims),
+        product: claims.product.as_deref(),
+        api_key_id: claims.api_key_id.as_deref(),
+        roles: &claims.roles,
+        scope: &claims.scope,
+        expires_at: Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX),
+    })
+}
+
+/// The audience proper: a token that was asked for with a tenant's scope names its client as well.
+fn audience(claims: &AccessClaims) -> &str {
+    match &claims.aud {
+        Audience::One(only) => only,
+        Audience::Many(several) => {
+            let proper = several.iter().find(|audience| **audience != claims.client_id);
+            proper.or(several.first()).map_or("", String::as_str)
+        }
+    }
+}
