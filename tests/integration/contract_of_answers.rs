@@ -199,7 +199,7 @@ fn a_reference_that_leads_nowhere_is_noticed() {
 }
 
 fn document() -> Value {
-    serde_yaml_ng::from_str(include_str!("../openapi.yaml")).expect("openapi.yaml is YAML")
+    serde_yaml_ng::from_str(include_str!("../../openapi.yaml")).expect("openapi.yaml is YAML")
 }
 
 /// Without `additionalProperties: false` an answer could say anything, and a request could misspell a default away. A token request is the exception:

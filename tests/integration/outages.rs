@@ -29,7 +29,7 @@ fn assert_outage(answer: &Answer) {
     assert!(!answer.header("retry-after").is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn without_postgres_warm_clients_are_served_for_one_lease_and_cold_ones_get_503_at_once() {
     let own = OwnStores::start(1);
     let scene = scene_on(&own).await;
@@ -73,7 +73,7 @@ async fn forget(scene: &Scene, account: &Account) {
     redis::cmd("DEL").arg(key).query_async::<()>(&mut connection).await.expect("deleted");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn without_redis_tokens_are_issued_all_the_same() {
     let own = OwnStores::start(1);
     let scene = scene_on(&own).await;
@@ -88,7 +88,7 @@ async fn without_redis_tokens_are_issued_all_the_same() {
     ask(&scene, &cold).await.expect(200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_redis_that_hangs_costs_little_more_than_one_that_is_gone() {
     let own = OwnStores::start(1);
     let scene = scene_on(&own).await;
@@ -114,7 +114,7 @@ fn stranger(number: usize) -> (String, String) {
     (format!("stranger-{number}@1234567890.iam.carnet.local"), secret.expose().to_owned())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_flood_of_unknown_clients_costs_known_ones_nothing() {
     let scene = Scene::on(database().await, redis_url(), &json!({})).await;
     let known = join_all((0..10).map(|n| {
