@@ -19,7 +19,7 @@ test: ## everything that is checked before a change lands: format, lints, docs, 
 	cargo fmt --check
 	@$(MAKE) --no-print-directory lint doc
 	cargo test --locked
-	@if [ -x tests/clients/run ]; then echo tests/clients/run; tests/clients/run; fi
+	cargo run --locked --quiet -- dev --exec tests/clients/run
 
 test-all: test ## `make test` and the long suites, of which there are none yet
 

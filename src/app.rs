@@ -15,26 +15,42 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{Config, Tls};
-use crate::directory::flights::Flights;
-use crate::directory::{Directory, Knowledge};
-use crate::http::server::{Listeners, Worker, serve, serve_health};
-use crate::issue::TokenIssuer;
+use crate::http::server::{Listeners, serve, serve_health};
 use crate::manage::Manage;
-use crate::region::{Place, PlaceCell, Region};
 use crate::seal::{MasterKeys, Purpose};
 use crate::store::feed::Identity;
 use crate::store::{Store, StoreOptions};
 use crate::sync::{Sync, SyncOptions, load_keyring};
-use crate::token::accepted::AcceptedTokens;
 use crate::token::keyring::KeyringCell;
-use crate::verify::Verifier;
 
-/// Of the connections to Postgres, this many in a hundred are for the management API.
-const TENANT_SHARE: usize = 40;
-/// How many questions about unknown callers may be under way at once.
-const DOUBTFUL_QUESTIONS: usize = 2;
-/// Connections of the engine that no request may take: for the warmer and the spread.
-const ENGINE_RESERVE: usize = 2;
+/// How the connections to Postgres are divided, so that no use of them starves another.
+#[derive(Clone, Copy, Debug)]
+struct Connections {
+    /// For the management API.
+    tenant: usize,
+    /// For records of known callers.
+    known: usize,
+    /// For what is doubtful: unknown callers, and what is held against known ones.
+    doubtful: usize,
+    /// For the warmer and the spread.
+    reserve: usize,
+}
+
+impl Connections {
+    fn of(config: &Config) -> Self {
+        let all = config.database_connections;
+        let (tenant, doubtful, reserve) = ((all * 2 / 5).max(2), 2, 2);
+        Self { tenant, known: all - tenant - doubtful - reserve, doubtful, reserve }
+    }
+
+    fn engine(self) -> usize {
+        self.known + self.doubtful + self.reserve
+    }
+}
+
+mod parts;
+
+use parts::Parts;
 
 /// A built server. It listens already, and holds a lease or will soon.
 pub struct App {
@@ -63,12 +79,12 @@ pub fn master_keys(config: &Config) -> anyhow::Result<MasterKeys> {
 /// # Errors
 /// When the URL or a file cannot be used.
 pub fn store(config: &Config) -> anyhow::Result<Store> {
-    let tenant = (config.database_connections * TENANT_SHARE / 100).max(2);
+    let connections = Connections::of(config);
     Ok(Store::new(StoreOptions {
         database_url: config.database_url.clone(),
         ca_file: config.database_ca_file.clone(),
-        engine_connections: config.database_connections - tenant,
-        tenant_connections: tenant,
+        engine_connections: connections.engine(),
+        tenant_connections: connections.tenant,
         timeout: config.database_timeout,
     })?)
 }
@@ -78,8 +94,11 @@ impl App {
     ///
     /// # Errors
     /// Whatever makes a start pointless; the message says what to do.
+    ///
+    /// # Panics
+    /// When a Redis URL that was usable is not usable any more.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let metrics = recorder()?;
+        let (metrics, config) = (recorder(), Arc::new(config));
         let plain = listen(&config.bind)?;
         let tls = config.tls.as_ref().map(listen_encrypted).transpose()?;
         let (address, tls_address) =
@@ -89,83 +108,34 @@ impl App {
         let store = store(&config)?;
         store.check_schema().await?;
         let masters = master_keys(&config)?;
+        let checks = masters.check_values().into_iter().map(|c| format!("{}:{}", c.id, c.value)).collect();
         let signing_sealer = Arc::new(masters.sealer(Purpose::SigningKey));
-        let keyring = load_keyring(&store, &signing_sealer).await?;
-        let keyring = Arc::new(KeyringCell::new(keyring));
+        let keyring = Arc::new(KeyringCell::new(load_keyring(&store, &signing_sealer).await?));
+        let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
+        let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters);
 
-        let clock = Arc::new(Clock::default());
-        let knowledge = Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records));
-        let place = Arc::new(PlaceCell::new(Place::new(&config.region, "", 0)));
-        let entry_sealer = Arc::new(masters.sealer(Purpose::CacheEntry));
-        let region = {
-            let (url, timeout) = (config.redis_url.clone(), config.redis_timeout);
-            let (place, clock) = (Arc::clone(&place), Arc::clone(&clock));
-            move || {
-                let (sealer, place, clock) =
-                    (Arc::clone(&entry_sealer), Arc::clone(&place), Arc::clone(&clock));
-                Region::new(url.expose_secret(), timeout, sealer, place, clock)
-            }
-        };
-        let sync = Sync::start(
-            store.clone(),
-            Arc::clone(&knowledge),
-            place,
-            region().context("redis_url")?,
-            sync_options(&config),
-            masters.check_values().into_iter().map(|c| format!("{}:{}", c.id, c.value)).collect(),
-        )
-        .await?;
-        sync.keep_keyring(store.clone(), signing_sealer, Arc::clone(&keyring));
+        let region = parts.region().context("redis_url")?;
+        let (knowledge, place) = (Arc::clone(&parts.knowledge), Arc::clone(&parts.place));
+        let options = sync_options(&config);
+        let sync = Sync::start(store.clone(), knowledge, place, region, options, checks).await?;
+        sync.keep_keyring(store, signing_sealer, keyring);
 
-        let pepper = Arc::new(masters.pepper());
-        let manage = Arc::new(Manage {
-            store: store.clone(),
-            spread: sync.spread(),
-            keys: Arc::new(masters),
-            rng: Arc::new(SystemRandom::new()),
-            issuer: issuer.to_string(),
-            domain: config.domain.clone(),
-            revoke_wait: config.revoke_wait,
-        });
-        let engine = config.database_connections - (config.database_connections * TENANT_SHARE / 100).max(2);
-        let known = engine - DOUBTFUL_QUESTIONS - ENGINE_RESERVE;
-        let flights = Arc::new(Flights::new(known, DOUBTFUL_QUESTIONS, config.database_timeout));
-        let accepted = Arc::new(AcceptedTokens::new());
+        let manage = Arc::new(parts.manage(sync.spread()));
         let worker = {
-            let (knowledge, issuer, manage) =
-                (Arc::clone(&knowledge), Arc::clone(&issuer), Arc::clone(&manage));
+            let (parts, manage) = (parts.clone(), Arc::clone(&manage));
             move || {
-                // The URL was good for the warmer's connection a moment ago.
-                let region = region().expect("a Redis URL that was usable is usable");
-                let directory =
-                    Directory::new(Arc::clone(&knowledge), Arc::clone(&flights), region, store.clone());
-                Worker {
-                    issuer: TokenIssuer {
-                        directory: directory.clone(),
-                        keyring: Arc::clone(&keyring),
-                        pepper: Arc::clone(&pepper),
-                        issuer: Arc::clone(&issuer),
-                        random: SystemRandom::new(),
-                    },
-                    verifier: Verifier {
-                        directory,
-                        keyring: Arc::clone(&keyring),
-                        accepted: Arc::clone(&accepted),
-                        issuer: Arc::clone(&issuer),
-                    },
-                    manage: Arc::clone(&manage),
-                }
+                let region = parts.region().expect("a Redis URL that was usable is usable");
+                parts.worker(region, Arc::clone(&manage))
             }
         };
         let server = serve(Listeners { plain, tls }, config.workers, config.shutdown, worker)?;
-        let (health, health_address) = match &config.health_bind {
-            None => (None, None),
-            Some(bind) => {
-                let listener = listen(bind)?;
-                let address = listener.local_addr()?;
-                (Some(serve_health(listener, knowledge, metrics)?), Some(address))
-            }
-        };
+        let (mut health, mut health_address) = (None, None);
+        if let Some(bind) = &config.health_bind {
+            let listener = listen(bind)?;
+            health_address = Some(listener.local_addr()?);
+            health = Some(serve_health(listener, Arc::clone(&parts.knowledge), metrics)?);
+        }
+        let clock = parts.clock;
         Ok(Self { server, health, sync, clock, manage, address, tls_address, health_address, issuer })
     }
 
@@ -272,10 +242,10 @@ fn own_url(plain: SocketAddr, tls: Option<SocketAddr>) -> String {
 }
 
 /// The one recorder of the process: several servers in one process share it.
-fn recorder() -> anyhow::Result<PrometheusHandle> {
+fn recorder() -> PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     if let Some(handle) = RECORDER.get() {
-        return Ok(handle.clone());
+        return handle.clone();
     }
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = RECORDER.get_or_init(|| recorder.handle()).clone();
@@ -283,5 +253,5 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::debug!("a recorder of metrics was set already");
     }
-    Ok(handle)
+    handle
 }

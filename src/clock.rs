@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(clock.authority(), None);
         let said = Timestamp::from_second(1_800_000_000).expect("a date");
         clock.hear(said, clock.boot());
-        clock.push(Duration::from_secs(60));
+        clock.push(Duration::from_mins(1));
         let now = clock.authority().expect("heard");
         assert!(now.duration_since(said) >= SignedDuration::from_secs(60));
         assert!(now.duration_since(said) < SignedDuration::from_secs(70));

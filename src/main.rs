@@ -89,7 +89,8 @@ struct DevArguments {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("CARNET_LOG").unwrap_or_else(|_| EnvFilter::new("warn,carnet=info"));
+    let filter = EnvFilter::try_from_env("CARNET_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,deadpool=error,carnet=info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::env::var_os("CARNET_LOG_FORMAT").is_some_and(|format| format == "json") {
         log.json().init();

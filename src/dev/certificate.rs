@@ -10,11 +10,11 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 #[derive(Clone, Debug)]
 pub(super) struct Certificate {
     /// What clients must trust.
-    pub authority_file: PathBuf,
+    pub authority: PathBuf,
     /// What the server shows.
-    pub chain_file: PathBuf,
+    pub chain: PathBuf,
     /// The server's key.
-    pub key_file: PathBuf,
+    pub key: PathBuf,
 }
 
 /// Makes a new authority and a certificate for this machine's own names.
@@ -29,14 +29,12 @@ pub(super) fn make(directory: &Path) -> anyhow::Result<Certificate> {
     server.distinguished_name.push(DnType::CommonName, "localhost");
     let server = server.signed_by(&key, &authority)?;
     let certificate = Certificate {
-        authority_file: directory.join("ca.pem"),
-        chain_file: directory.join("tls.pem"),
-        key_file: directory.join("tls.key"),
+        authority: directory.join("ca.pem"),
+        chain: directory.join("tls.pem"),
+        key: directory.join("tls.key"),
     };
-    super::demo::write_private(&certificate.key_file, &key.serialize_pem())?;
-    for (file, pem) in
-        [(&certificate.chain_file, server.pem()), (&certificate.authority_file, authority.pem())]
-    {
+    super::demo::write_private(&certificate.key, &key.serialize_pem())?;
+    for (file, pem) in [(&certificate.chain, server.pem()), (&certificate.authority, authority.pem())] {
         fs::write(file, pem).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(certificate)

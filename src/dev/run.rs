@@ -50,13 +50,12 @@ pub async fn run(options: DevOptions, stop: impl Future<Output = ()>) -> anyhow:
         bail!("the demo administrator's secret was not valid within {SETTLED:?}");
     }
     let variables = variables(&app, &stores, &demo, certificate.as_ref());
-    let ended = match options.exec {
-        Some(command) => exec(app, &command, &variables, stop).await?,
-        None => {
-            welcome(&variables)?;
-            app.run_until(stop).await?;
-            0
-        }
+    let ended = if let Some(command) = options.exec {
+        exec(app, &command, &variables, stop).await?
+    } else {
+        welcome(&variables)?;
+        app.run_until(stop).await?;
+        0
     };
     actix_web::rt::task::spawn_blocking(move || stores.stop()).await?;
     Ok(ended)
@@ -96,8 +95,8 @@ fn config(
     });
     if let Some(certificate) = certificate {
         values["tls_bind"] = "127.0.0.1:0".into();
-        values["tls_certificate_file"] = certificate.chain_file.display().to_string().into();
-        values["tls_key_file"] = certificate.key_file.display().to_string().into();
+        values["tls_certificate_file"] = certificate.chain.display().to_string().into();
+        values["tls_key_file"] = certificate.key.display().to_string().into();
     }
     let raw: RawConfig = serde_json::from_value(values)?;
     Ok(raw.validate()?)
@@ -122,7 +121,7 @@ fn variables(
     ];
     if let (Some(address), Some(certificate)) = (app.tls_address(), certificate) {
         variables.push(("CARNET_TLS_URL", format!("https://{address}")));
-        variables.push(("CARNET_CA_FILE", certificate.authority_file.display().to_string()));
+        variables.push(("CARNET_CA_FILE", certificate.authority.display().to_string()));
     }
     variables
 }

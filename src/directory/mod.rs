@@ -112,7 +112,7 @@ impl Directory {
         judge: impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
     ) -> Result<Served<T>, Outage> {
         let asked = self.knowledge.clock.boot();
-        let lane = match self.from_caches(credential, &judge).await {
+        let lane = match self.ask_caches(credential, &judge).await {
             Ok(served) => return Ok(served),
             Err(lane) => lane,
         };
@@ -124,7 +124,7 @@ impl Directory {
     }
 
     /// A final verdict from memory or Redis, or else the lane in which to ask Postgres.
-    async fn from_caches<T>(
+    async fn ask_caches<T>(
         &self,
         credential: &str,
         judge: &impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,

@@ -95,7 +95,7 @@ impl TokenIssuer {
             .await?;
         let entitled = Served::transpose(entitled)?;
         let tenant = self.tenant(&entitled.value, &scope).await?;
-        let claims = self.claims(&entitled, &scope, tenant)?;
+        let claims = self.claims(&entitled, &scope, &tenant)?;
         self.sign(&entitled, claims)
     }
 
@@ -117,7 +117,7 @@ impl TokenIssuer {
         &self,
         entitled: &Served<Entitled>,
         scope: &Scope,
-        tenant: Arc<[String]>,
+        tenant: &[String],
     ) -> Result<AccessClaims, TokenError> {
         let Served { value: Entitled { record, credential_id, entitlement, ends_at }, now, .. } = entitled;
         let iat = now.as_second();
@@ -145,7 +145,7 @@ impl TokenIssuer {
             jti: self.jti()?,
             client_id: record.credential.clone(),
             scope: scope.granted(&tsg_id),
-            roles: record.roles(&tenant, entitlement.product()),
+            roles: record.roles(tenant, entitlement.product()),
             tsg_id,
             api_key_id: entitlement.api_key_id().map(|id| id.to_string()),
             product: entitlement.product().map(ToOwned::to_owned),

@@ -46,8 +46,8 @@ impl From<tokio_postgres::Error> for StoreError {
         // Without an answer of the server's own, the connection is what failed, unless a value
         // could not be converted, which is a mistake of ours.
         let Some(db) = error.as_db_error() else {
-            let ours =
-                std::error::Error::source(&error).is_some_and(|s| s.is::<tokio_postgres::types::WrongType>());
+            let ours = std::error::Error::source(&error)
+                .is_some_and(<dyn std::error::Error>::is::<tokio_postgres::types::WrongType>);
             return if ours { Self::Broken(Box::new(error)) } else { Self::Unavailable(Box::new(error)) };
         };
         match db.code() {

@@ -80,10 +80,9 @@ impl Store {
         for migration in &applied {
             let ours = known.iter().find(|k| k.version() == migration.version());
             if ours.is_some_and(|k| k.checksum() != migration.checksum()) {
-                return Err(SchemaError::Foreign(i32::try_from(migration.version()).unwrap_or(i32::MAX)));
+                return Err(SchemaError::Foreign(migration.version()));
             }
         }
-        let (found, needed) = (found.try_into().unwrap_or(i32::MAX), needed.try_into().unwrap_or(i32::MAX));
         match found.cmp(&needed) {
             std::cmp::Ordering::Less => Err(SchemaError::Behind { found, needed }),
             std::cmp::Ordering::Greater => Err(SchemaError::Ahead { found, needed }),

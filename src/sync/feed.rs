@@ -101,7 +101,7 @@ impl Feed {
 
     /// Polls until it is told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        while let Some(ended) = stop.run_until_cancelled(self.listen()).await {
+        while let Some(ended) = stop.run_until_cancelled(Box::pin(self.listen())).await {
             match ended {
                 Ok(()) => tracing::warn!("the authority's history is another one now: starting over"),
                 Err(error) => tracing::warn!(%error, "the feed is interrupted"),

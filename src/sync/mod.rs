@@ -27,7 +27,7 @@ pub use signing::{KeyringLoadError, load_keyring};
 pub use spread::Spread;
 
 /// How often what nobody needs any more is removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// The longest that a start waits for its first lease.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
 /// The most credentials that wait to be written into Redis again after a change. More are dropped:

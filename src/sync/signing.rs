@@ -65,8 +65,8 @@ pub async fn load_keyring(store: &Store, sealer: &Sealer) -> Result<Keyring, Key
 async fn make_first(store: &Store, sealer: &Sealer, algorithm: Algorithm) -> Result<(), KeyringLoadError> {
     let unusable = |why: String| KeyringLoadError::Unusable { kid: "(new)".into(), why };
     let (key, der) = SigningKey::generate(algorithm).map_err(|e| unusable(e.to_string()))?;
-    let sealed = sealer.seal(&[key.kid().as_bytes()], &der).map_err(|e| unusable(e.to_string()))?;
-    store.insert_first_signing_key(key.kid(), algorithm.as_str(), &sealed).await?;
+    let row = sealer.seal(&[key.kid().as_bytes()], &der).map_err(|e| unusable(e.to_string()))?;
+    store.insert_first_signing_key(key.kid(), algorithm.as_str(), &row).await?;
     Ok(())
 }
 

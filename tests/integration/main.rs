@@ -2,8 +2,11 @@
 //! server driven over HTTP. Every answer that a test sees is held to `openapi.yaml`.
 
 mod contract_of_answers;
+mod isolation;
+mod lease;
 mod main_path;
 mod outages;
 mod sealed_cache;
+mod starting;
 mod support;
 mod valid_everywhere;

@@ -137,9 +137,9 @@ async fn a_disabled_account_gets_nothing_anywhere_once_the_answer_is_there() {
     let path = format!("service-accounts/{}", account.id);
     let etag = scene.get(&path).await.header("etag").to_owned();
     let admin = scene.admin_token().await;
-    let patch = scene.client.request(Method::PATCH, &scene.path(&path)).bearer_auth(&admin);
-    let patch = patch.header("If-Match", etag).json(&json!({ "enabled": false }));
-    scene.client.send(patch).await.expect(200);
+    let change = scene.client.request(Method::PATCH, &scene.path(&path)).bearer_auth(&admin);
+    let change = change.header("If-Match", etag).json(&json!({ "enabled": false }));
+    scene.client.send(change).await.expect(200);
     let refused = scene.client.token(&account.client_id, &account.client_secret, &[]).await.expect(401);
     assert_eq!(refused.code(), "invalid_client");
     scene.client.whoami(&token).await.expect(401);

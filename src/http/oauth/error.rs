@@ -29,6 +29,7 @@ fn status(error: &TokenError) -> StatusCode {
 
 /// The answer to a request that gets no token. The challenge only answers a client that used the
 /// header: strict clients hide the body when they see one.
+#[must_use]
 pub fn refuse(error: &TokenError, used_header: bool) -> HttpResponse {
     let mut answer = HttpResponse::build(status(error));
     answer.insert_header((CACHE_CONTROL, "no-store"));
@@ -52,6 +53,7 @@ pub fn refuse_method(allow: &str) -> Error {
 }
 
 /// An error with a status of its own: 405, 413, and what is not served.
+#[must_use]
 pub fn plain(status: StatusCode, error: &'static str, description: &str) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -28,7 +28,7 @@ pub(super) async fn get_authorization_server(issuer: web::Data<TokenIssuer>) -> 
 
 /// `OpenID` Connect Discovery 1.0 §4, for the many clients that know only this one.
 pub(super) async fn get_openid_configuration(issuer: web::Data<TokenIssuer>) -> HttpResponse {
-    let document = OpenIdConfiguration::new(&issuer.issuer, &issuer.keyring.load().algorithms());
+    let document = OpenIdConfiguration::new(&issuer.issuer, issuer.keyring.load().algorithms());
     HttpResponse::Ok().insert_header((CACHE_CONTROL, MAX_AGE)).json(document)
 }
 

@@ -60,7 +60,7 @@ def walk(metadata, keys, method, scope, audience):
     session = OAuth2Session(CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=method, scope=scope)
     token = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", timeout=TIMEOUT_SECONDS)
     assert token["token_type"] == "Bearer", token["token_type"]
-    assert token["scope"] == (scope or ""), token["scope"]
+    assert token["scope"] == (scope or f"tsg_id:{TSG_ID}"), token["scope"]
     claims = verify(token, metadata["issuer"], keys, audience)
 
     answer = session.get(f"{URL}/v1/whoami", timeout=TIMEOUT_SECONDS)

@@ -35,7 +35,7 @@ async function walk(config, scope, audience) {
   const metadata = config.serverMetadata()
   assert.equal(metadata.issuer, url)
   const token = await client.clientCredentialsGrant(config, scope ? { scope } : {})
-  assert.equal(token.scope, scope)
+  assert.equal(token.scope, scope || `tsg_id:${tsgId}`)
   assert.equal(token.id_token, undefined)
   const claims = await verify(token, metadata)
   assert.deepEqual(claims.aud, audience)

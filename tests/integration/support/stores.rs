@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use carnet::config::{Config, RawConfig};
 use carnet::dev::{StoreOptions, Stores};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio_postgres::NoTls;
 
 /// Any valid master key; tests that need another make one.
@@ -16,6 +16,8 @@ pub const MASTER_KEY: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 static SHARED: LazyLock<OwnStores> = LazyLock::new(|| OwnStores::start(1));
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+/// Two copies at once of one template are refused: nobody may be connected to it, not even to copy it.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// Stores that go when this goes.
@@ -57,8 +59,6 @@ pub async fn database() -> String {
         })
         .await;
     let name = format!("carnet_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    // Two at once from one template are refused: nobody may be connected to it, not even to copy it.
-    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE_AT_A_TIME.lock().await;
     run_sql(SHARED.stores.database_url(), &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     named(&name)

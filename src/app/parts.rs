@@ -1,0 +1,107 @@
+//! What all workers of a server share, and how one worker's own is made from it.
+
+use std::sync::Arc;
+
+use ring::rand::SystemRandom;
+use secrecy::ExposeSecret;
+
+use super::Connections;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::directory::flights::Flights;
+use crate::directory::{Directory, Knowledge};
+use crate::http::server::Worker;
+use crate::issue::TokenIssuer;
+use crate::manage::Manage;
+use crate::region::{Place, PlaceCell, Region, RegionError};
+use crate::seal::{MasterKeys, Pepper, Purpose, Sealer};
+use crate::store::Store;
+use crate::sync::Spread;
+use crate::token::accepted::AcceptedTokens;
+use crate::token::keyring::KeyringCell;
+use crate::verify::Verifier;
+
+/// Shared by all workers; each of them clones it and makes its own connection to Redis.
+#[derive(Clone)]
+pub(super) struct Parts {
+    config: Arc<Config>,
+    issuer: Arc<str>,
+    store: Store,
+    keyring: Arc<KeyringCell>,
+    masters: Arc<MasterKeys>,
+    pepper: Arc<Pepper>,
+    entry_sealer: Arc<Sealer>,
+    accepted: Arc<AcceptedTokens>,
+    flights: Arc<Flights>,
+    pub clock: Arc<Clock>,
+    pub knowledge: Arc<Knowledge>,
+    pub place: Arc<PlaceCell>,
+}
+
+impl Parts {
+    pub fn new(
+        config: Arc<Config>,
+        issuer: Arc<str>,
+        store: Store,
+        keyring: Arc<KeyringCell>,
+        masters: MasterKeys,
+    ) -> Self {
+        let clock = Arc::new(Clock::default());
+        let connections = Connections::of(&config);
+        let flights = Flights::new(connections.known, connections.doubtful, config.database_timeout);
+        Self {
+            issuer,
+            store,
+            keyring,
+            pepper: Arc::new(masters.pepper()),
+            entry_sealer: Arc::new(masters.sealer(Purpose::CacheEntry)),
+            masters: Arc::new(masters),
+            accepted: Arc::default(),
+            flights: Arc::new(flights),
+            knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
+            clock,
+            // Of no history: nothing opens before the feed has said which one it is.
+            place: Arc::new(PlaceCell::new(Place::new(&config.region, "", 0))),
+            config,
+        }
+    }
+
+    /// A connection to Redis for the thread that first uses it.
+    pub fn region(&self) -> Result<Region, RegionError> {
+        let url = self.config.redis_url.expose_secret();
+        let (sealer, place) = (Arc::clone(&self.entry_sealer), Arc::clone(&self.place));
+        Region::new(url, self.config.redis_timeout, sealer, place, Arc::clone(&self.clock))
+    }
+
+    pub fn manage(&self, spread: Spread) -> Manage {
+        Manage {
+            store: self.store.clone(),
+            spread,
+            keys: Arc::clone(&self.masters),
+            rng: Arc::new(SystemRandom::new()),
+            issuer: self.issuer.to_string(),
+            domain: self.config.domain.clone(),
+            revoke_wait: self.config.revoke_wait,
+        }
+    }
+
+    /// What one worker answers with; its connection to Redis is `region`.
+    pub fn worker(&self, region: Region, manage: Arc<Manage>) -> Worker {
+        let (knowledge, flights) = (Arc::clone(&self.knowledge), Arc::clone(&self.flights));
+        let directory = Directory::new(knowledge, flights, region, self.store.clone());
+        let issuer = TokenIssuer {
+            directory: directory.clone(),
+            keyring: Arc::clone(&self.keyring),
+            pepper: Arc::clone(&self.pepper),
+            issuer: Arc::clone(&self.issuer),
+            random: SystemRandom::new(),
+        };
+        let verifier = Verifier {
+            directory,
+            keyring: Arc::clone(&self.keyring),
+            accepted: Arc::clone(&self.accepted),
+            issuer: Arc::clone(&self.issuer),
+        };
+        Worker { issuer, verifier, manage }
+    }
+}

@@ -1,0 +1,97 @@
+//! A start that cannot work is refused, in one line that says what to do.
+
+use carnet::app;
+use serde_json::json;
+
+use crate::support::scene::Scene;
+use crate::support::server::Server;
+use crate::support::stores::{config, database, empty_database, redis_url, run_sql, sql_value};
+
+async fn refusal(database_url: &str, settings: serde_json::Value) -> String {
+    match Server::try_start(config(database_url, &redis_url(), &settings)).await {
+        Ok(_) => panic!("it started"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_there_is_refused() {
+    let error = refusal(&empty_database().await, json!({})).await;
+    assert!(error.contains("version 0") && error.contains("carnet migrate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let url = database().await;
+    let newer = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+                 VALUES (9999, 'later', '2026-11-22T00:00:00Z', '1')";
+    run_sql(&url, newer).await;
+    let error = refusal(&url, json!({})).await;
+    assert!(error.contains("9999") && error.contains("newer program"), "{error}");
+}
+
+#[tokio::test]
+async fn somebody_else_s_schema_is_refused() {
+    let url = database().await;
+    run_sql(&url, "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 2").await;
+    let error = refusal(&url, json!({})).await;
+    assert!(error.contains("migration 2"), "{error}");
+}
+
+#[tokio::test]
+async fn migrating_twice_and_by_two_at_once_is_migrating_once() {
+    let url = empty_database().await;
+    let store = app::store(&config(&url, &redis_url(), &json!({}))).expect("a store");
+    let (one, other) = tokio::join!(store.migrate(), store.migrate());
+    let ran = [one, other].map(|report| report.expect("migrated").applied_migrations().len());
+    let count = sql_value(&url, "SELECT count(*) FROM refinery_schema_history").await;
+    assert_eq!(count, Some(ran.iter().sum::<usize>().to_string()), "each migration ran once");
+    assert!(store.migrate().await.expect("again").applied_migrations().is_empty());
+}
+
+#[tokio::test]
+async fn other_master_keys_are_refused_and_a_new_one_before_the_old_is_not() {
+    let scene = Scene::new().await;
+    let other = "test:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+    // The signing keys do not open, before anything else could go wrong.
+    let error = refusal(&scene.database_url, json!({ "master_keys": other })).await;
+    assert!(error.contains("signing key") || error.contains("master keys"), "{error}");
+
+    let rotated = format!("{},{}", other.replace("test:", "new:"), crate::support::stores::MASTER_KEY);
+    let second = scene.another_instance(&json!({ "master_keys": rotated })).await;
+    let client = crate::support::client::Client::new(&second.url);
+    client.token(&scene.admin.client_id, &scene.admin.client_secret, &[]).await.expect(200);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_name_themselves() {
+    for (setting, value) in [
+        ("issuer", json!("https://id.example/")),
+        ("region", json!("EU West")),
+        ("lease_seconds", json!(1)),
+        ("poll_interval_ms", json!(60_000)),
+        ("tls_bind", json!("127.0.0.1:0")),
+    ] {
+        let mut values = json!({ "database_url": "x", "redis_url": "x", "master_keys": "x" });
+        values[setting] = value;
+        let raw: carnet::config::RawConfig = serde_json::from_value(values).expect("known settings");
+        let error = raw.validate().expect_err(setting).to_string();
+        assert!(error.starts_with(setting), "{error}");
+    }
+    let unknown = json!({ "database_url": "x", "redis_url": "x", "master_keys": "x", "lease_secs": 3 });
+    let error = serde_json::from_value::<carnet::config::RawConfig>(unknown).expect_err("unknown");
+    assert!(error.to_string().contains("lease_secs"), "{error}");
+}
+
+#[tokio::test]
+async fn two_first_starts_at_once_agree_on_the_signing_keys() {
+    let url = database().await;
+    let settings = config(&url, &redis_url(), &json!({}));
+    let (one, other) = tokio::join!(Server::start(settings.clone()), Server::start(settings));
+    let jwks = |server: &Server| {
+        let url = format!("{}/.well-known/jwks.json", server.url);
+        async move { reqwest::get(url).await.expect("an answer").text().await.expect("text") }
+    };
+    let (first, second) = tokio::join!(jwks(&one), jwks(&other));
+    assert_eq!(first, second);
+}
