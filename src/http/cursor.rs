@@ -89,7 +89,7 @@ fn page<K: Key>(query: &str) -> Result<Page<K>, Problem> {
         [one] => decode(one).map(Some),
         _ => None,
     };
-    let bad_limit = || Problem::invalid_parameter("invalid_limit", "limit", "must be a number from 1 to 200");
+    let bad_limit = || Problem::invalid_parameter("invalid_parameter", "limit", "must be a number from 1 to 200");
     let bad_cursor = || {
         Problem::invalid_parameter(
             "invalid_cursor",
@@ -150,7 +150,7 @@ mod tests {
             ["limit=", "limit=0", "limit=201", "limit=-1", "limit=x", "limit=1&limit=2", "limit=1%00"]
         {
             let problem = code(page::<i64>(query).expect_err(query));
-            assert!(problem.starts_with("invalid_limit"), "{query} {problem}");
+            assert!(problem.starts_with("invalid_parameter"), "{query} {problem}");
         }
     }
 }
