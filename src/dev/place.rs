@@ -20,6 +20,9 @@ use super::postgres;
 const OPEN_TO_ALL: &str = "/var/lib/carnet-dev";
 /// The link to it, inside the data directory.
 const MOVED: &str = "moved";
+/// The link to the sockets' directory (`psql -h .carnet/…/sockets` works), and how that one's name begins.
+const SOCKETS: &str = "sockets";
+const PREFIX: &str = "carnet-";
 /// A Unix socket's path must be shorter than this many bytes.
 const SOCKET_PATH_LIMIT: usize = 108;
 /// What the longest of our sockets adds to the temporary directory.
@@ -50,7 +53,10 @@ impl Place {
             fs::set_permissions(&own, Permissions::from_mode(mode | 0o011)).doing("open", &own)?;
         }
         let lock = lock(&own)?;
+        let link = own.join(SOCKETS);
+        sweep(&link);
         let sockets = sockets_dir(account)?;
+        symlink(sockets.path(), &link).doing("make", &link)?;
         let data = match account {
             Some(account) if !account.can_enter(&own)? && durable => moved(&own)?,
             Some(account) if !account.can_enter(&own)? => sockets.path().to_path_buf(),
@@ -63,6 +69,24 @@ impl Place {
 /// Makes `dir` with `mode`, unless it is there. `recursive` only makes that no error: its parent exists.
 fn make_dir(dir: &Path, mode: u32) -> Result<(), DevError> {
     DirBuilder::new().recursive(true).mode(mode).create(dir).doing("make", dir)
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.own.join(SOCKETS));
+    }
+}
+
+/// Removes what a killed process has left: its sockets' directory and the link to it.
+fn sweep(link: &Path) {
+    let Ok(left) = fs::read_link(link) else {
+        return;
+    };
+    let name = left.file_name().unwrap_or_default();
+    if name.to_string_lossy().starts_with(PREFIX) {
+        let _ = fs::remove_dir_all(&left);
+    }
+    let _ = fs::remove_file(link);
 }
 
 fn lock(own: &Path) -> Result<File, DevError> {
@@ -94,7 +118,7 @@ fn sockets_dir(account: Option<&Account>) -> Result<TempDir, DevError> {
     let open = account.map_or(Ok(true), |account| account.can_enter(&usual))?;
     let parent = if short && open { usual } else { PathBuf::from("/tmp") };
     let dir = tempfile::Builder::new()
-        .prefix("carnet-")
+        .prefix(PREFIX)
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(&parent)
         .doing("make a directory in", &parent)?;

@@ -50,6 +50,7 @@ impl Holder {
         let mut process = command
             .args(["--exact", "--nocapture", "dev::tests::killed::role_holder_of_stores"])
             .env(ROLE_DIR, dir)
+            .env("TMPDIR", dir) // so that what a killed one leaves goes with it
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -89,6 +90,7 @@ fn a_parent_killed_with_9_leaves_no_process_and_its_directory_is_good() {
     let stores = Stores::start(&options(dir.path())).unwrap();
     sql(&stores, "SELECT 1").unwrap();
     let sockets = places[1].clone();
+    assert!(!sockets.exists(), "the next start sweeps up");
     wait_until("the killed one's Redis ends", Duration::from_secs(3), || {
         processes_in(std::slice::from_ref(&sockets)).is_empty()
     });
