@@ -14,7 +14,7 @@ TESTED := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/carnet
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-dev: ## run Carnet with a Postgres, a Redis and a demo tenant of its own; Ctrl-C stops all (ARGS="--regions 2" …)
+dev: ## run Carnet with a Postgres, a Redis and a demo tenant of its own; Ctrl-C stops all (ARGS="--tls" …)
 	@scripts/deps.sh run
 	cargo run --locked --profile quick -- dev $(ARGS)
 

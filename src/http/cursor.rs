@@ -89,7 +89,8 @@ fn page<K: Key>(query: &str) -> Result<Page<K>, Problem> {
         [one] => decode(one).map(Some),
         _ => None,
     };
-    let bad_limit = || Problem::invalid_parameter("invalid_parameter", "limit", "must be a number from 1 to 200");
+    let bad_limit =
+        || Problem::invalid_parameter("invalid_parameter", "limit", "must be a number from 1 to 200");
     let bad_cursor = || {
         Problem::invalid_parameter(
             "invalid_cursor",

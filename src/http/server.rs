@@ -8,7 +8,9 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ServerConfig;
+use tracing_actix_web::TracingLogger;
 
+use super::trace::RequestSpan;
 use super::{configure, health};
 use crate::directory::Knowledge;
 use crate::issue::TokenIssuer;
@@ -53,6 +55,7 @@ pub fn serve(
     let app = move || {
         let Worker { issuer, verifier, manage } = worker();
         App::new()
+            .wrap(TracingLogger::<RequestSpan>::new())
             .app_data(web::Data::new(issuer))
             .app_data(web::Data::new(verifier))
             .app_data(web::Data::from(manage))
