@@ -189,6 +189,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the other half of the type is a policy without a role")]
     fn role(permissions: &[&str]) -> AllApps {
         Some(permissions.iter().map(|&p| p.to_owned()).collect())
     }
