@@ -106,7 +106,8 @@ CREATE TABLE client_secret (
     pepper             text NOT NULL,       -- the id of the master key whose pepper made the hash
     hash               bytea NOT NULL CHECK (octet_length(hash) = 32),
     expires_at         timestamptz,
-    created_at         timestamptz NOT NULL DEFAULT now()
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    revoking_seq       bigint               -- the change that tells of its revocation
 );
 CREATE INDEX client_secret_account ON client_secret (service_account_id);
 CREATE INDEX client_secret_unsettled ON client_secret (credential) WHERE status IN ('pending', 'revoking');
@@ -164,7 +165,8 @@ CREATE TABLE api_key (
     status_changed_at  timestamptz NOT NULL DEFAULT now(),
     revoked_at         timestamptz,
     revoked_by         text,
-    revoke_reason      text
+    revoke_reason      text,
+    revoking_seq       bigint               -- the change that tells of its revocation
 );
 CREATE UNIQUE INDEX api_key_one_per_slot ON api_key (tsg_id, slot) WHERE slot IS NOT NULL;
 CREATE UNIQUE INDEX api_key_one_per_account ON api_key (service_account_id) WHERE slot IS NOT NULL;

@@ -79,8 +79,21 @@ BEGIN
         RETURNING seq
     )
     SELECT max(seq) INTO v_head FROM appended;
+    IF v_head IS NULL THEN
+        RAISE EXCEPTION 'no such credential: %', p_credentials;
+    END IF;
     -- One seq for the whole batch is enough: who has applied the last has applied all.
     UPDATE credential SET seq = v_head WHERE credential = ANY (p_credentials);
+    -- What this transaction revokes is revoked when everybody has applied this change, whatever
+    -- changes after it. Rows that others hold are theirs to mark.
+    UPDATE api_key SET revoking_seq = v_head WHERE api_key_id IN (
+        SELECT api_key_id FROM api_key
+        WHERE credential = ANY (p_credentials) AND status = 'revoking' AND revoking_seq IS NULL
+        FOR UPDATE SKIP LOCKED);
+    UPDATE client_secret SET revoking_seq = v_head WHERE credential_id IN (
+        SELECT credential_id FROM client_secret
+        WHERE credential = ANY (p_credentials) AND status = 'revoking' AND revoking_seq IS NULL
+        FOR UPDATE SKIP LOCKED);
     PERFORM pg_notify('carnet_change', '');
     RETURN v_head;
 END $$;

@@ -160,11 +160,15 @@ impl Directory {
         move || {
             let (this, credential) = (this.clone(), credential.clone());
             Box::pin(async move {
+                let place = this.region.place();
                 let reading = this.store.read_record(&credential).await.map_err(Arc::new)?;
-                if let Some(entry) = reading.entry.clone() {
+                // A reading of a history that is over belongs in no cache of the present one.
+                if let Some(entry) = reading.entry.clone()
+                    && this.region.place() == place
+                {
                     this.knowledge.remember(&entry);
                     // Nobody waits for it, and nothing but speed depends on it.
-                    actix_web::rt::spawn(async move { this.region.fill(&entry, false).await });
+                    actix_web::rt::spawn(async move { this.region.fill(&place, &entry, false).await });
                 }
                 Ok(reading)
             })

@@ -117,13 +117,20 @@ impl Region {
         Some(Entry { record, version, read_seq })
     }
 
-    /// Writes an entry unless the cache has a newer reading. `anyway` writes over whatever is there:
-    /// for what does not open, which must not keep its place by naming a high version.
+    /// The present place. To be asked for before a record is read that [`Region::fill`] will write.
+    #[must_use]
+    pub fn place(&self) -> Arc<Place> {
+        self.place.load()
+    }
+
+    /// Writes an entry unless the cache has a newer reading. `place` is where it was read: were it
+    /// sealed for a later one, a reading of a history that is over would pass for one of the present.
+    /// `anyway` writes over whatever is there: for what does not open, which must not keep its place
+    /// by naming a high version.
     ///
     /// # Errors
     /// [`RegionError`]; nothing depends on it but speed.
-    pub async fn fill(&self, entry: &Entry, anyway: bool) -> Result<(), RegionError> {
-        let place = self.place.load();
+    pub async fn fill(&self, place: &Place, entry: &Entry, anyway: bool) -> Result<(), RegionError> {
         let credential = &entry.record.credential;
         let plain = Sealed { read_seq: entry.read_seq, record: Arc::clone(&entry.record) };
         let plain = serde_json::to_vec(&plain).map_err(|_| RegionError::Seal)?;

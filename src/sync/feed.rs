@@ -74,6 +74,9 @@ impl Feed {
             floor.raise(*seq, credential, *version);
         }
         self.load_roster().await?;
+        // First the place, so that no reading under way is remembered or written as one of now. The
+        // epoch comes with the first answer; until then nothing opens.
+        self.place.move_to(place(&self.options.who.region, &history, 0));
         self.knowledge.start_over(floor);
         let renewal = self.renewal(applied);
         self.store.register(&self.options.who, renewal).await?;

@@ -94,7 +94,8 @@ impl Warmer {
         Ok(flipped.len() < names.len())
     }
 
-    /// Writes again what has changed: valid entries that were armed, roles that are others now.
+    /// Writes again what has changed: valid entries that were armed, roles that are others now. One
+    /// instance of the region does; should it fail, the entry is written when it is asked for.
     async fn freshen(&mut self) {
         let mut changed = Vec::new();
         while let Ok(credential) = self.rewarm.try_recv() {
@@ -102,7 +103,9 @@ impl Warmer {
         }
         changed.sort_unstable();
         changed.dedup();
-        self.warm(changed).await;
+        if self.status.borrow().rank == 0 {
+            self.warm(changed).await;
+        }
     }
 
     /// Writes these records into the cache and reads them back; the versions that were read.
@@ -125,13 +128,14 @@ impl Warmer {
     }
 
     async fn write_and_read_back(&self, credential: &str) -> anyhow::Result<Option<i64>> {
+        let place = self.region.place();
         let Some(entry) = self.store.read_record(credential).await?.entry else { return Ok(None) };
-        self.region.fill(&entry, false).await?;
+        self.region.fill(&place, &entry, false).await?;
         let mut found = self.region.get(credential).await?;
         if matches!(found, Found::Unreadable) {
             // Not ours, or not of this epoch, but claiming to be newer: it must not keep its place.
             metrics::counter!("carnet_entries_unreadable_total").increment(1);
-            self.region.fill(&entry, true).await?;
+            self.region.fill(&place, &entry, true).await?;
             found = self.region.get(credential).await?;
         }
         match found {
