@@ -7,7 +7,7 @@
 //! **Arrows.** A module may use those left of it, never the reverse; modules in one brace do not
 //! know each other:
 //!
-//! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, manage }
+//! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, verify, manage }
 //! ← http ← app ← dev ← main`
 //!
 //! **Invariants** (each has a test):

@@ -2,6 +2,7 @@
 //! server driven over HTTP. Every answer that a test sees is held to `openapi.yaml`.
 
 mod contract_of_answers;
+mod feed_order;
 mod isolation;
 mod lease;
 mod main_path;

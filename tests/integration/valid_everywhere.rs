@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::client::Client;
 use crate::support::scene::Scene;
-use crate::support::stores::{run_sql, sql_value};
+use crate::support::stores::{OwnStores, run_sql, sql_value};
 
 /// An instance that has heard of nothing and never will, with a lease for so many seconds.
 fn deaf_instance(lease_seconds: u32) -> String {
@@ -143,4 +143,54 @@ async fn a_disabled_account_gets_nothing_anywhere_once_the_answer_is_there() {
     let refused = scene.client.token(&account.client_id, &account.client_secret, &[]).await.expect(401);
     assert_eq!(refused.code(), "invalid_client");
     scene.client.whoami(&token).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_key_that_its_region_cannot_acknowledge_stays_pending() {
+    let own = OwnStores::start(1);
+    let scene = Scene::on(own.migrated().await, own.stores.redis_urls()[0].clone(), &json!({})).await;
+    let account = scene.entitled_account("unacknowledged").await;
+    own.stores.stop_redis(0);
+    let id = scene.key("advanced_wildfire", &account).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(scene.get(&format!("api-keys/{id}")).await.text("status"), "pending");
+    scene.client.token(&account.client_id, &account.client_secret, &[]).await.expect(503);
+    own.stores.start_redis(0).expect("Redis starts again");
+    scene.until(&id, "valid").await;
+}
+
+/// The twin: without its other guard the flip does not wait for an acknowledgement.
+#[tokio::test]
+async fn twin_a_flip_without_acknowledgements_makes_a_key_valid_too_early() {
+    let own = OwnStores::start(1);
+    let scene = Scene::on(own.migrated().await, own.stores.redis_urls()[0].clone(), &json!({})).await;
+    let account = scene.entitled_account("unacknowledged").await;
+    let guards = sql_value(&scene.database_url, "SELECT pg_get_functiondef('flip_ready'::regproc)").await;
+    let unguarded = guards.expect("a function").replace("a.version = c.version", "true");
+    run_sql(&scene.database_url, &unguarded).await;
+    own.stores.stop_redis(0);
+    let id = scene.key("advanced_wildfire", &account).await;
+    scene.until(&id, "valid").await;
+}
+
+#[tokio::test]
+async fn a_revoke_ends_with_its_own_change_whatever_changes_after_it() {
+    let scene = Scene::new().await;
+    let account = scene.entitled_account("busy").await;
+    let id = scene.key("advanced_wildfire", &account).await;
+    scene.until(&id, "valid").await;
+    // Somebody goes on changing the same account all the while.
+    let stop = tokio_util::sync::CancellationToken::new();
+    let busy = tokio::spawn({
+        let (url, id, stop) = (scene.database_url.clone(), account.client_id.clone(), stop.clone());
+        async move {
+            while !stop.is_cancelled() {
+                run_sql(&url, &format!("SELECT append_changes(ARRAY['{id}'])")).await;
+            }
+        }
+    });
+    let revoked = scene.revoke(&id).await.expect(200);
+    assert_eq!(revoked.text("status"), "revoked");
+    stop.cancel();
+    busy.await.expect("the busy one ends");
 }
