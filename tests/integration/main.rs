@@ -2,6 +2,7 @@
 //! server driven over HTTP. Every answer that a test sees is held to `openapi.yaml`.
 
 mod contract_of_answers;
+mod dev_command;
 mod feed_order;
 mod isolation;
 mod lease;

@@ -1,0 +1,151 @@
+//! `carnet dev` as people type it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn carnet() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_carnet"));
+    command.env("CARNET_LOG", "error").stdin(Stdio::null());
+    command
+}
+
+fn exec(arguments: &[&str], command: &str) -> Output {
+    carnet().arg("dev").args(arguments).args(["--exec", command]).output().expect("carnet runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn exec_passes_variables_in_and_the_exit_code_out() {
+    let output = exec(&[], "env; exit 7");
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    let variables = stdout(&output);
+    for name in [
+        "CARNET_URL=http://127.0.0.1:",
+        "CARNET_URLS=http://127.0.0.1:",
+        "CARNET_TSG_ID=",
+        "CARNET_CLIENT_ID=administrator@",
+        "CARNET_CLIENT_SECRET=carnet_client_",
+        "CARNET_DATABASE_URL=postgresql://",
+        "CARNET_REDIS_URLS=unix:///",
+    ] {
+        assert!(variables.lines().any(|line| line.starts_with(name)), "{name} is missing");
+    }
+}
+
+#[test]
+fn the_demo_administrator_gets_a_token_with_the_line_that_is_printed() {
+    let get = r#"curl -sf "$CARNET_URL/oauth2/token" -u "$CARNET_CLIENT_ID:$CARNET_CLIENT_SECRET" -d grant_type=client_credentials"#;
+    let output = exec(&[], get);
+    assert!(output.status.success());
+    assert!(stdout(&output).contains("access_token"), "{}", stdout(&output));
+}
+
+#[test]
+fn with_tls_there_is_a_listener_whose_authority_is_at_hand_and_it_is_the_issuer() {
+    let get = r#"curl -sf --cacert "$CARNET_CA_FILE" "$CARNET_TLS_URL/.well-known/oauth-authorization-server" && echo && echo "$CARNET_TLS_URL""#;
+    let output = exec(&["--tls"], get);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = stdout(&output);
+    let (document, url) = printed.trim().rsplit_once('\n').expect("two lines");
+    let document: serde_json::Value = serde_json::from_str(document).expect("JSON");
+    assert_eq!(document["issuer"], url.trim());
+    assert!(url.starts_with("https://127.0.0.1:"));
+}
+
+/// `carnet dev` in a directory, up to the point where it says how to stop it.
+struct Running {
+    child: Child,
+    said: String,
+}
+
+impl Running {
+    fn start(directory: &Path) -> Self {
+        let mut child = carnet()
+            .args(["dev", "--port", "0", "--data"])
+            .arg(directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("carnet runs");
+        let mut said = String::new();
+        for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
+            let line = line.expect("a line");
+            said.push_str(&line);
+            said.push('\n');
+            if line.starts_with("Ctrl-C") {
+                break;
+            }
+        }
+        Self { child, said }
+    }
+
+    fn line(&self, word: &str) -> &str {
+        self.said
+            .lines()
+            .find(|line| line.contains(word))
+            .unwrap_or_else(|| panic!("no {word}: {}", self.said))
+    }
+
+    fn end(mut self, signal: Signal) -> std::process::ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it runs");
+        self.child.wait().expect("it ends")
+    }
+}
+
+fn processes_of(directory: &Path) -> usize {
+    let name = directory.display().to_string();
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    processes.map(of).filter(|line| String::from_utf8_lossy(line).contains(&name)).count()
+}
+
+#[test]
+fn a_second_start_shows_the_same_tenant_and_nothing_is_left_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = Running::start(directory.path());
+    let (tenant, secret) = (first.line("  tenant").to_owned(), first.line("  secret").to_owned());
+    assert!(first.line("curl -s ").contains("/oauth2/token"));
+    assert!(processes_of(directory.path()) >= 2, "itself and its Postgres");
+    assert!(first.end(Signal::INT).success(), "Ctrl-C is a clean end");
+    assert_eq!(processes_of(directory.path()), 0);
+
+    let started = Instant::now();
+    let second = Running::start(directory.path());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!((second.line("  tenant"), second.line("  secret")), (tenant.as_str(), secret.as_str()));
+
+    // In use, and says so.
+    let another =
+        carnet().args(["dev", "--port", "0", "--data"]).arg(directory.path()).output().expect("runs");
+    assert!(!another.status.success());
+    assert!(String::from_utf8_lossy(&another.stderr).contains("is in use"), "{another:?}");
+
+    // Another directory does not mind.
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let other = Running::start(elsewhere.path());
+    assert!(other.end(Signal::TERM).success());
+
+    // A kill leaves nothing behind either.
+    second.end(Signal::KILL);
+    let killed = Instant::now();
+    while processes_of(directory.path()) > 0 {
+        assert!(killed.elapsed() < Duration::from_secs(10), "something is left");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_command_line_says_what_is_wrong() {
+    let output = carnet().args(["serve", "--config", "/nowhere.toml"]).output().expect("runs");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.toml"), "{output:?}");
+    let output = carnet().arg("master-key").output().expect("runs");
+    assert!(stdout(&output).starts_with("first:"));
+}
