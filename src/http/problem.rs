@@ -223,7 +223,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::ApiKeyExpired => StatusCode::CONFLICT,
         E::IdempotencyKeyReused
         | E::NotADescendant { .. }
-        | E::UnknownProduct(_)
+        | E::UnknownProduct { .. }
         | E::EndsInPast
         | E::InvalidName(_)
         | E::UnknownPermission(_)

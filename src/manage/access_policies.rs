@@ -245,7 +245,11 @@ async fn named_products(tx: &Tx, products: &Products) -> Result<Option<Vec<Strin
     names.sort_unstable();
     names.dedup();
     let unknown = products::list_unknown(tx, &names).await?;
-    if unknown.is_empty() { Ok(Some(names)) } else { Err(ManageError::UnknownProduct(unknown)) }
+    if unknown.is_empty() {
+        Ok(Some(names))
+    } else {
+        Err(ManageError::UnknownProduct { field: "products", names: unknown })
+    }
 }
 
 async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<AccessPolicy, ManageError> {

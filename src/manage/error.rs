@@ -40,8 +40,13 @@ pub enum ManageError {
         tsg_id: String,
     },
     /// No such products.
-    #[error("There is no product {}.", .0.join(", "))]
-    UnknownProduct(Vec<String>),
+    #[error("There is no product {}.", .names.join(", "))]
+    UnknownProduct {
+        /// The field that names them.
+        field: &'static str,
+        /// What it names.
+        names: Vec<String>,
+    },
     /// A license must end later than now.
     #[error("ends_at must be in the future.")]
     EndsInPast,
@@ -127,7 +132,7 @@ impl ManageError {
             Self::StaleEtag(_) => "stale_etag",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::NotADescendant { .. } => "not_a_descendant",
-            Self::UnknownProduct(_) => "unknown_product",
+            Self::UnknownProduct { .. } => "unknown_product",
             Self::EndsInPast => "ends_in_past",
             Self::LicenseExists(_) => "license_exists",
             Self::InvalidName(_) => "invalid_name",
@@ -157,8 +162,8 @@ impl ManageError {
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         match self {
-            Self::NotADescendant { field, .. } => Some(field),
-            Self::UnknownProduct(_) | Self::LicenseRequired(_) => Some("product"),
+            Self::NotADescendant { field, .. } | Self::UnknownProduct { field, .. } => Some(field),
+            Self::LicenseRequired(_) => Some("product"),
             Self::EndsInPast => Some("ends_at"),
             Self::InvalidName(_) | Self::ServiceAccountNameTaken(_) | Self::RoleNameTaken(_) => Some("name"),
             Self::UnknownPermission(_) => Some("permissions"),

@@ -46,7 +46,10 @@ impl Manage {
                 return Ok(Made::before(read(tx, tsg_id, once::resource(&first)?).await?));
             }
             if products::find(tx, &new.product).await?.is_none() {
-                return Err(ManageError::UnknownProduct(vec![new.product.clone()]));
+                return Err(ManageError::UnknownProduct {
+                    field: "product",
+                    names: vec![new.product.clone()],
+                });
             }
             let ends_at = new.ends_at.unwrap_or_else(|| a_year_after(standing.now));
             if ends_at <= standing.now {

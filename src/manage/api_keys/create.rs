@@ -83,7 +83,8 @@ async fn insert(
     new: &NewApiKey,
 ) -> Result<String, ManageError> {
     let product = products::find(tx, &new.product).await?;
-    let product = product.ok_or_else(|| ManageError::UnknownProduct(vec![new.product.clone()]))?;
+    let unknown = || ManageError::UnknownProduct { field: "product", names: vec![new.product.clone()] };
+    let product = product.ok_or_else(unknown)?;
     let license = licenses::find_current(tx, tsg_id, &product.product).await?;
     let license = license.ok_or_else(|| ManageError::LicenseRequired(product.product.clone()))?;
     let account = usable_account(tx, tsg_id, new.service_account_id).await?;

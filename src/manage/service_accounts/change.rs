@@ -29,10 +29,11 @@ pub struct ServiceAccountChange {
     pub contact_email: Option<Option<String>>,
     /// Whether it may authenticate.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "given")]
     pub enabled: Option<bool>,
 }
 
-/// Tells `null` from a missing field, which serde alone does not.
+/// Tells `null` from a missing field, which serde alone does not: a value that is there is read as `T`.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
     T::deserialize(d).map(Some)
 }
@@ -148,7 +149,9 @@ mod tests {
         assert_eq!(change("{}").description, None);
         assert_eq!(change(r#"{"description":null}"#).description, Some(None));
         assert_eq!(change(r#"{"description":"x"}"#).description, Some(Some("x".into())));
-        assert!(serde_json::from_str::<ServiceAccountChange>(r#"{"name":"x"}"#).is_err());
+        for bad in [r#"{"name":"x"}"#, r#"{"enabled":null}"#] {
+            assert!(serde_json::from_str::<ServiceAccountChange>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
