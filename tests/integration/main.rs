@@ -1,14 +1,23 @@
 //! The promises, one module each, kept against the real thing: a real Postgres, a real Redis, and the
 //! server driven over HTTP. Every answer that a test sees is held to `openapi.yaml`.
 
+mod a_post_may_be_repeated;
+mod bad_requests_name_their_fault;
+mod changes_need_the_latest_revision;
 mod contract_of_answers;
 mod dev_command;
 mod feed_order;
 mod isolation;
+mod key_policy;
 mod lease;
+mod lists_come_in_pages;
 mod main_path;
+mod nobody_grants_what_they_lack;
 mod outages;
 mod sealed_cache;
+mod served_is_the_contract;
 mod starting;
 mod support;
+mod tenants_keep_apart;
+mod traces;
 mod valid_everywhere;

@@ -32,6 +32,17 @@ pub struct Account {
     pub client_secret: String,
 }
 
+impl Account {
+    /// The account of the answer that showed its secret.
+    pub fn of(made: &Answer) -> Self {
+        Self {
+            id: made.text("id"),
+            client_id: made.text("client_id"),
+            client_secret: made.text("client_secret"),
+        }
+    }
+}
+
 impl Scene {
     /// A server on a database of its own.
     pub async fn new() -> Self {
@@ -103,22 +114,42 @@ impl Scene {
 
     /// A new account without any rights.
     pub async fn account(&self, name: &str) -> Account {
-        let made = self.post("service-accounts", json!({ "name": name })).await.expect(201);
-        Account {
-            id: made.text("id"),
-            client_id: made.text("client_id"),
-            client_secret: made.text("client_secret"),
-        }
+        Account::of(&self.post("service-accounts", json!({ "name": name })).await.expect(201))
     }
 
     /// A new account that a key of the first column of DESIGN §2 may be bound to.
     pub async fn entitled_account(&self, name: &str) -> Account {
+        self.holder(name, &["iam.service_account", "iam.custom_role"], json!("all")).await
+    }
+
+    /// A new account with a role of its own that holds these permissions, for `"all"` or some products.
+    pub async fn holder(&self, name: &str, permissions: &[&str], products: Value) -> Account {
         let account = self.account(name).await;
         let role = format!("{name} role");
-        let permissions = ["iam.service_account", "iam.custom_role"];
         self.post("roles", json!({ "name": role, "permissions": permissions })).await.expect(201);
-        let policy = json!({ "principal": account.client_id, "role": role, "products": "all" });
+        let policy = json!({ "principal": account.client_id, "role": role, "products": products });
         self.post("access-policies", policy).await.expect(201);
+        account
+    }
+
+    /// A new tenant below the scene's, without licenses or accounts.
+    pub async fn child(&self, name: &str) -> String {
+        let token = self.admin_token().await;
+        let body = json!({ "name": name });
+        self.client.call(&token, Method::POST, "/v1/tenants", Some(&body)).await.expect(201).text("tsg_id")
+    }
+
+    /// An account of that tenant which may do everything in it and below.
+    pub async fn administrator_of(&self, tsg_id: &str) -> Account {
+        let token = self.admin_token().await;
+        let post = async |noun: &str, body: Value| {
+            let path = format!("/v1/tenants/{tsg_id}/{noun}");
+            self.client.call(&token, Method::POST, &path, Some(&body)).await.expect(201)
+        };
+        let made = post("service-accounts", json!({ "name": "Local administrator" })).await;
+        let account = Account::of(&made);
+        let policy = json!({ "principal": account.client_id, "role": "superuser", "products": "all" });
+        post("access-policies", policy).await;
         account
     }
 
