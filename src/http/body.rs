@@ -1,6 +1,8 @@
 //! JSON bodies: of one media type, of bounded size, with the fields that are known and no others.
 //! Every complaint names the field that it is about.
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
@@ -15,6 +17,8 @@ use crate::manage::Once;
 
 /// The largest body that is read, bytes.
 pub const LIMIT: usize = 64 * 1024;
+/// The longest that a body may take to come.
+const SLOWEST_BODY: Duration = Duration::from_secs(5);
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -83,6 +87,11 @@ async fn bytes(request: &HttpRequest, payload: &mut Payload) -> Result<Vec<u8>, 
     if length.is_some_and(|length| length > LIMIT as u64) {
         return Err(Problem::body_too_large(LIMIT));
     }
+    let late = |_| Problem::invalid_body("The body did not come in time.", Vec::new());
+    tokio::time::timeout(SLOWEST_BODY, collect(payload)).await.map_err(late)?
+}
+
+async fn collect(payload: &mut Payload) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::invalid_body("The body broke off.", Vec::new()))?;

@@ -177,3 +177,29 @@ async fn redrawn<T>(
     }
     work().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_number_that_is_taken_is_drawn_again_but_not_for_ever() {
+        let draws = Cell::new(0);
+        let draw = async |taken: usize, constraint: &str| {
+            draws.set(0);
+            redrawn("tenant_pkey", async || {
+                draws.set(draws.get() + 1);
+                if draws.get() > taken { Ok(()) } else { Err(StoreError::Violates(constraint.into()).into()) }
+            })
+            .await
+        };
+        assert!(draw(2, "tenant_pkey").await.is_ok());
+        assert_eq!(draws.get(), 3);
+        assert!(draw(100, "tenant_pkey").await.is_err());
+        assert_eq!(draws.get(), DRAWS);
+        assert!(draw(1, "role_name_once").await.is_err());
+        assert_eq!(draws.get(), 1, "another constraint is another matter");
+    }
+}

@@ -1,7 +1,11 @@
 //! A request that makes no sense is refused for what is wrong with it, and changes nothing.
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::client::Answer;
 use crate::support::scene::Scene;
@@ -78,6 +82,24 @@ async fn only_plain_json_of_bounded_size_is_read() {
     let megabyte = format!("{good}{}", " ".repeat(1 << 20));
     assert_eq!(desk.post_text("roles", &megabyte).await.expect(413).code(), "body_too_large");
     desk.post_text("roles", &good).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_not_waited_for() {
+    let desk = Desk::new().await;
+    let address = desk.scene.client.url.strip_prefix("http://").expect("plain HTTP").to_owned();
+    let mut connection = TcpStream::connect(&address).await.expect("a connection");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 10\r\n\r\n{{",
+        desk.scene.path("roles"),
+        desk.token
+    );
+    connection.write_all(head.as_bytes()).await.expect("written");
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(8), connection.read_exact(&mut answer)).await;
+    read.expect("an answer in time").expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 400");
 }
 
 #[tokio::test]

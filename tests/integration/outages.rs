@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use carnet::domain::ids::PublicId;
 use carnet::domain::secret::{Secret, SecretKind};
 use futures_util::future::join_all;
+use reqwest::Method;
 use ring::rand::SystemRandom;
 use serde_json::json;
 
@@ -61,6 +62,28 @@ async fn without_postgres_warm_clients_are_served_for_one_lease_and_cold_ones_ge
     own.stores.start_postgres().expect("Postgres starts again");
     scene.token_of(&warm, &[]).await;
     scene.token_of(&cold, &[]).await;
+}
+
+#[tokio::test]
+async fn without_postgres_the_management_api_says_503_and_the_same_request_may_be_sent_again() {
+    let own = OwnStores::start(1);
+    let scene = scene_on(&own).await;
+    let token = scene.admin_token().await;
+    let role = json!({ "name": "once", "permissions": ["iam.read"] });
+    let create = async || {
+        let request = scene.client.request(Method::POST, &scene.path("roles")).bearer_auth(&token);
+        scene.client.send(request.header("idempotency-key", "k").json(&role)).await
+    };
+    own.stores.stop_postgres();
+    let read = scene.client.call(&token, Method::GET, &scene.path("roles"), None).await;
+    for answer in [read, create().await] {
+        assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"));
+        assert!(!answer.header("retry-after").is_empty());
+    }
+    own.stores.start_postgres().expect("Postgres starts again");
+    scene.token_of(&scene.admin, &[]).await;
+    create().await.expect(201);
+    create().await.expect(201);
 }
 
 /// Removes an account's entry from Redis and from the server's memory, by restarting neither.
