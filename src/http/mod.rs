@@ -1,6 +1,6 @@
 //! The wire. The only room that says `StatusCode`, and the only one that knows JSON's names.
 //!
-//! A management request is judged in one order, by [`ask`]: who (the bearer token), where (the
+//! A management request is judged in one order, by `ask`: who (the bearer token), where (the
 //! path), what (headers and body). Then one use case of [`crate::manage`] runs, and its answer or
 //! its error becomes a response: all errors through [`problem`], so that no two look different. The
 //! token endpoint ([`oauth`]) has errors of its own, by its own standard.

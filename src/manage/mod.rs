@@ -1,7 +1,7 @@
 //! The management use cases: what administrators do with tenants, accounts, roles and keys.
 //!
 //! Each is one transaction whose first step asks who the caller is and what it may do there
-//! ([`Manage::admit`]), so that nobody changes anything with rights that were taken from them a
+//! (`admit`), so that nobody changes anything with rights that were taken from them a
 //! moment before. Each change writes its audit event in the same transaction, and says which
 //! credentials it touched. What takes something away then waits until every instance has heard.
 //!

@@ -1,5 +1,5 @@
 //! The management API: paths, methods, and which handler answers them. A handler takes apart what
-//! [`super::ask`] read, runs one use case, and dresses its result; it decides nothing.
+//! `ask` read, runs one use case, and dresses its result; it decides nothing.
 
 use super::routes::{Routes, delete, get, patch, post};
 
