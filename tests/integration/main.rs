@@ -20,4 +20,5 @@ mod starting;
 mod support;
 mod tenants_keep_apart;
 mod traces;
+mod token_bad_client;
 mod valid_everywhere;

@@ -1,7 +1,8 @@
 //! A plain HTTP client that holds every answer to the contract.
 
-use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder};
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Method, Request, RequestBuilder};
 use serde_json::Value;
 
 use super::contract::Contract;
@@ -40,6 +41,15 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Everything that a client can tell two answers apart by: all but the date.
+    pub fn but_the_date(&self) -> (u16, Vec<(String, String)>, String) {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = self.headers.iter().filter(|(name, _)| *name != "date");
+        let mut headers: Vec<_> = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        headers.sort();
+        (self.status, headers, String::from_utf8_lossy(&self.bytes).into_owned())
+    }
+
     /// A member of the body, as text.
     pub fn text(&self, member: &str) -> String {
         let value = &self.json()[member];
@@ -58,7 +68,8 @@ impl Client {
     pub fn new(url: &str) -> Self {
         // Whichever of the two comes first; the product itself names its own.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none());
+        let http = builder.build().expect("an HTTP client");
         Self { url: url.to_owned(), http, contract: Contract::load() }
     }
 
@@ -71,21 +82,46 @@ impl Client {
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().expect("a request");
         let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let answer = self.execute(request).await;
+        self.hold(&method, &path, answer)
+    }
+
+    /// Sends what the contract does not speak of: unknown paths, health.
+    pub async fn send_unheld(&self, request: RequestBuilder) -> Answer {
+        self.execute(request.build().expect("a request")).await
+    }
+
+    async fn execute(&self, request: Request) -> Answer {
         let answer = self.http.execute(request).await.expect("an answer");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await.expect("a body").to_vec();
+        Answer { status, headers, bytes }
+    }
+
+    /// Holds an answer to the contract.
+    pub fn hold(&self, method: &str, path: &str, answer: Answer) -> Answer {
+        let Answer { status, headers, bytes } = &answer;
         let listed: Vec<(String, String)> = headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
             .collect();
         let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
-        if let Err(why) = self.contract.check(&method, &path, status, &listed, content_type, &bytes) {
+        if let Err(why) = self.contract.check(method, path, *status, &listed, content_type, bytes) {
             panic!(
                 "{method} {path} answered {status} against the contract: {why}\n{}",
-                String::from_utf8_lossy(&bytes)
+                String::from_utf8_lossy(bytes)
             );
         }
-        Answer { status, headers, bytes }
+        answer
+    }
+
+    /// Posts to the token endpoint, or wherever, with these headers and no others of its own.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = self.request(Method::POST, path).body(body.to_owned());
+        for &(name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.send(request).await
     }
 
     /// Asks for a token, with credentials in the header.

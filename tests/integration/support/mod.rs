@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod contract;
+pub mod raw;
+pub mod read_token;
 pub mod scene;
 pub mod server;
 pub mod stores;

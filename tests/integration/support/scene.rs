@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
 use super::server::Server;
-use super::stores;
+use super::stores::{self, run_sql, sql_value};
 
 /// The longest that anything may take to settle.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -112,9 +112,23 @@ impl Scene {
         self.client.call(&token, Method::GET, &self.path(rest), None).await
     }
 
+    /// A new tenant below this one.
+    pub async fn tenant_below(&self, parent: &str, name: &str) -> String {
+        let token = self.admin_token().await;
+        let body = json!({ "name": name, "parent_tsg_id": parent });
+        self.client.call(&token, Method::POST, "/v1/tenants", Some(&body)).await.expect(201).text("tsg_id")
+    }
+
     /// A new account without any rights.
     pub async fn account(&self, name: &str) -> Account {
-        Account::of(&self.post("service-accounts", json!({ "name": name })).await.expect(201))
+        self.account_in(&self.tsg_id, name).await
+    }
+
+    /// The same in another tenant.
+    pub async fn account_in(&self, tsg_id: &str, name: &str) -> Account {
+        let token = self.admin_token().await;
+        let (path, body) = (format!("/v1/tenants/{tsg_id}/service-accounts"), json!({ "name": name }));
+        Account::of(&self.client.call(&token, Method::POST, &path, Some(&body)).await.expect(201))
     }
 
     /// A new account that a key of the first column of DESIGN §2 may be bound to.
@@ -168,6 +182,20 @@ impl Scene {
                 return key;
             }
             assert!(started.elapsed() < PATIENCE, "still {} instead of {status}", key.text("status"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Changes rows that make up this client's record, for what no request can do (yet), and waits
+    /// until the servers have heard of it.
+    pub async fn change_record(&self, client_id: &str, statements: &str) {
+        run_sql(&self.database_url, statements).await;
+        let append = format!("SELECT append_changes(ARRAY['{client_id}'])");
+        let seq = sql_value(&self.database_url, &append).await.expect("a change");
+        let heard = format!("SELECT bool_and(applied >= {seq}) FROM instance WHERE lease_until > now()");
+        let started = Instant::now();
+        while sql_value(&self.database_url, &heard).await.as_deref() != Some("t") {
+            assert!(started.elapsed() < PATIENCE, "the change {seq} is not heard of");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
