@@ -19,6 +19,8 @@ mod served_is_the_contract;
 mod starting;
 mod support;
 mod tenants_keep_apart;
+mod token_bad_client;
+mod token_bad_input;
 mod traces;
 mod token_bad_client;
 mod valid_everywhere;
