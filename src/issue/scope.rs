@@ -4,6 +4,9 @@ use super::TokenError;
 use crate::domain::tenant::TsgId;
 use crate::token::discovery::HABITUAL_SCOPES;
 
+/// The most bytes of a scope. It goes into the token, which has to fit into a header.
+const LONGEST: usize = 512;
+
 /// A scope that this server understands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Scope {
@@ -14,6 +17,9 @@ pub(super) struct Scope {
 impl Scope {
     pub fn parse(asked: Option<&str>) -> Result<Self, TokenError> {
         let Some(asked) = asked else { return Ok(Self { asked: None, tsg_id: None }) };
+        if asked.len() > LONGEST {
+            return Err(TokenError::InvalidScope);
+        }
         let mut tsg_id = None;
         // One space between two (RFC 6749 §3.3), so an empty word is a mistake as well.
         for word in asked.split(' ') {
@@ -67,6 +73,7 @@ mod tests {
             "tsg_id:1234567890 tsg_id:1234567891",
             "TSG_ID:1234567890",
             "email\tprofile",
+            &["email"; 86].join(" "),
         ] {
             assert_eq!(Scope::parse(Some(asked)), Err(TokenError::InvalidScope), "{asked:?}");
         }
