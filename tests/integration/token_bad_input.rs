@@ -5,6 +5,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::support::client::Answer;
 use crate::support::raw::{chunked, exchange};
+use crate::support::refused::{assert_alike, assert_refused};
 use crate::support::scene::{Account, Scene};
 
 const TOKEN: &str = "/oauth2/token";
@@ -40,25 +41,6 @@ impl Asker {
     /// A good form with these parameters more.
     async fn ask_with(&self, more: &str) -> Answer {
         self.ask(&format!("{}&{more}", self.good())).await
-    }
-}
-
-/// RFC 6749 §5.2, and §5.1 for the caching.
-#[track_caller]
-fn assert_refused(answer: &Answer, status: u16, error: &str, what: &str) {
-    let said = String::from_utf8_lossy(&answer.bytes);
-    assert_eq!((answer.status, answer.code().as_str()), (status, error), "{what}: {said}");
-    assert_eq!(answer.header("content-type"), "application/json", "{what}");
-    assert_eq!(answer.header("cache-control"), "no-store", "{what}");
-    assert_eq!(answer.header("www-authenticate"), "", "{what}");
-}
-
-/// All of one kind of refusal look the same.
-#[track_caller]
-fn assert_alike(answers: &[(String, Answer)], status: u16, error: &str) {
-    for (what, answer) in answers {
-        assert_refused(answer, status, error, what);
-        assert_eq!(answer.but_the_date(), answers[0].1.but_the_date(), "{what}");
     }
 }
 
@@ -198,94 +180,6 @@ async fn rfc_6749_section_5_2_a_grant_that_is_not_served_is_refused() {
         answers.push((grant.to_owned(), asker.ask(&form).await));
     }
     assert_alike(&answers, 400, "unsupported_grant_type");
-}
-
-#[tokio::test]
-async fn rfc_6749_section_3_3_a_malformed_or_unknown_scope_is_refused() {
-    let asker = Asker::new().await;
-    let own = &asker.scene.tsg_id;
-    let mut answers = Vec::new();
-    for scope in [
-        "admin",
-        "tsg_id:",
-        "tsg_id:123",
-        "tsg_id:0123456789",
-        "tsg_id:*",
-        "+",
-        "email++profile",
-        "+email",
-        "email+",
-        "email%09profile",
-        "EMAIL",
-        "%00",
-        "%ff",
-        &format!("tsg_id:{own}0"),
-        &format!("TSG_ID:{own}"),
-        &format!("tsg_id:+{own}"),
-        &format!("tsg_id:{own}+tsg_id:{own}"),
-        &format!("tsg_id:{own}+admin"),
-        &format!("tsg_id:{own},email"),
-        &"email+".repeat(1_000),
-    ] {
-        answers.push((scope.to_owned(), asker.ask_with(&format!("scope={scope}")).await));
-    }
-    assert_alike(&answers, 400, "invalid_scope");
-}
-
-/// The account's own tenant is the child of the scene's; a tenant beside it, one above it, one of
-/// another tree and one that there is not look the same.
-#[tokio::test]
-async fn a_tenant_beside_above_elsewhere_or_nowhere_is_refused_alike() {
-    let scene = Scene::new().await;
-    let (own, sibling) =
-        (scene.tenant_below(&scene.tsg_id, "Own").await, scene.tenant_below(&scene.tsg_id, "Sibling").await);
-    let nephew = scene.tenant_below(&sibling, "Nephew").await;
-    let account = scene.account_in(&own, "of the child").await;
-    scene.token_of(&account, &[]).await;
-    let elsewhere = "1234567890";
-    let other_tree = format!(
-        "INSERT INTO tenant (tsg_id, name, path) VALUES ('{elsewhere}', 'Elsewhere', '{{{elsewhere}}}')"
-    );
-    crate::support::stores::run_sql(&scene.database_url, &other_tree).await;
-    let mut answers = Vec::new();
-    for (what, tsg_id) in [
-        ("a sibling", &*sibling),
-        ("a sibling's child", &*nephew),
-        ("the parent", &*scene.tsg_id),
-        ("another tree", elsewhere),
-        ("no tenant", "9876543210"),
-    ] {
-        for scope in [format!("tsg_id:{tsg_id}"), format!("openid tsg_id:{tsg_id} email")] {
-            let form = [("scope", &*scope)];
-            let answer = scene.client.token(&account.client_id, &account.client_secret, &form).await;
-            answers.push((format!("{what}: {scope}"), answer));
-        }
-    }
-    assert_alike(&answers, 400, "invalid_scope");
-    let named = format!("tsg_id:{own}");
-    scene.token_of(&account, &[("scope", &named)]).await;
-}
-
-#[tokio::test]
-async fn rfc_8707_section_2_an_unknown_resource_is_refused() {
-    let asker = Asker::new().await;
-    let issuer = &asker.scene.client.url;
-    let mut answers = Vec::new();
-    for resource in [
-        "urn:carnet:product:advanced_wildfire",
-        "urn:carnet:product:nonsense",
-        "advanced_wildfire",
-        "https://elsewhere.example",
-        "%ff",
-        &format!("{issuer}/"),
-        &format!("{issuer}/v1"),
-        &format!("{issuer}%23fragment"),
-        &issuer.to_uppercase(),
-        &asker.account.client_id,
-    ] {
-        answers.push((resource.to_owned(), asker.ask_with(&format!("resource={resource}")).await));
-    }
-    assert_alike(&answers, 400, "invalid_target");
 }
 
 #[tokio::test]

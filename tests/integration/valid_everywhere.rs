@@ -13,7 +13,7 @@ use crate::support::scene::Scene;
 use crate::support::stores::{OwnStores, run_sql, sql_value};
 
 /// An instance that has heard of nothing and never will, with a lease for so many seconds.
-fn deaf_instance(lease_seconds: u32) -> String {
+pub fn deaf_instance(lease_seconds: u32) -> String {
     format!(
         "INSERT INTO instance (instance, region, applied, low_water, lease_until) VALUES
          (gen_random_uuid(), 'local', 0, 0, clock_timestamp() + interval '{lease_seconds} seconds')"

@@ -4,6 +4,7 @@ pub mod client;
 pub mod contract;
 pub mod raw;
 pub mod read_token;
+pub mod refused;
 pub mod scene;
 pub mod server;
 pub mod stores;

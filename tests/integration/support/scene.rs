@@ -189,13 +189,20 @@ impl Scene {
     /// Changes rows that make up this client's record, for what no request can do (yet), and waits
     /// until the servers have heard of it.
     pub async fn change_record(&self, client_id: &str, statements: &str) {
-        run_sql(&self.database_url, statements).await;
         let append = format!("SELECT append_changes(ARRAY['{client_id}'])");
-        let seq = sql_value(&self.database_url, &append).await.expect("a change");
-        let heard = format!("SELECT bool_and(applied >= {seq}) FROM instance WHERE lease_until > now()");
+        run_sql(&self.database_url, &format!("{statements}; {append}")).await;
+        self.heard().await;
+    }
+
+    /// Waits until the servers have heard of every change so far. (An instance that is only a row in
+    /// a table never hears of any.)
+    pub async fn heard(&self) {
+        let head = sql_value(&self.database_url, "SELECT max(seq) FROM change").await.expect("a change");
+        let alive = "lease_until > clock_timestamp() AND applied > 0";
+        let heard = format!("SELECT bool_and(applied >= {head}) FROM instance WHERE {alive}");
         let started = Instant::now();
         while sql_value(&self.database_url, &heard).await.as_deref() != Some("t") {
-            assert!(started.elapsed() < PATIENCE, "the change {seq} is not heard of");
+            assert!(started.elapsed() < PATIENCE, "change {head} is not heard of");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
