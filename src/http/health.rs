@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::web::ServiceConfig;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::directory::Knowledge;
@@ -19,18 +19,21 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// The process answers. It is never restarted for an outage of Postgres or Redis.
 async fn get_livez() -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).body("alive\n")
+    words(HttpResponse::Ok(), "alive\n")
 }
 
 /// It holds a lease, so it hears of changes. Without one it may still answer by asking Postgres, but
 /// another instance will do better.
 async fn get_readyz(knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
-    let mut answer = match knowledge.may_serve() {
-        Some(_) => HttpResponse::Ok(),
-        None => HttpResponse::ServiceUnavailable(),
-    };
-    let words = if knowledge.may_serve().is_some() { "ready\n" } else { "no lease: Postgres is not heard\n" };
-    answer.insert_header((CACHE_CONTROL, "no-store")).body(words)
+    match knowledge.may_serve() {
+        Some(_) => words(HttpResponse::Ok(), "ready\n"),
+        None => words(HttpResponse::ServiceUnavailable(), "no lease: Postgres is not heard\n"),
+    }
+}
+
+/// For probes and for people with a browser.
+fn words(mut answer: HttpResponseBuilder, words: &'static str) -> HttpResponse {
+    answer.content_type(ContentType::plaintext()).insert_header((CACHE_CONTROL, "no-store")).body(words)
 }
 
 /// Prometheus's text format.
