@@ -17,6 +17,7 @@ mod main_path;
 mod metadata;
 mod nobody_grants_what_they_lack;
 mod outages;
+mod readme_walk;
 mod sealed_cache;
 mod served_is_the_contract;
 mod starting;
