@@ -5,7 +5,6 @@ mod a_post_may_be_repeated;
 mod bad_requests_name_their_fault;
 mod changes_need_the_latest_revision;
 mod contract_of_answers;
-mod contract_of_routes;
 mod dev_command;
 mod feed_order;
 mod health;

@@ -11,7 +11,7 @@ use crate::support::scene::Scene;
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 const MARK: &str = "<!-- walk: this block is run by the tests -->\n```sh\n";
 /// The longest that the walk may take; it waits for a key to turn valid.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn walk() -> &'static str {
     let (_, from_here) = README.split_once(MARK).expect("README.md has the marked block");

@@ -140,8 +140,8 @@ async fn rfc_7515_section_5_2_a_token_that_was_tampered_with_is_refused() {
     let parts: Vec<_> = token.split('.').collect();
     // Before and after the good one has been seen: what is remembered is the whole text.
     for round in ["never seen", "seen before"] {
-        for part in 0..3 {
-            for at in [0, 10, parts[part].len() / 2, parts[part].len() - 1] {
+        for (part, text) in parts.iter().enumerate() {
+            for at in [0, 10, text.len() / 2, text.len() - 1] {
                 let what = format!("{round}: part {part} at {at}");
                 assert_token_refused(&scene.client, &flipped(&token, part, at), &what).await;
             }

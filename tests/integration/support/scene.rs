@@ -197,12 +197,12 @@ impl Scene {
     /// Waits until the servers have heard of every change so far. (An instance that is only a row in
     /// a table never hears of any.)
     pub async fn heard(&self) {
-        let head = sql_value(&self.database_url, "SELECT max(seq) FROM change").await.expect("a change");
+        let last = sql_value(&self.database_url, "SELECT max(seq) FROM change").await.expect("a change");
         let alive = "lease_until > clock_timestamp() AND applied > 0";
-        let heard = format!("SELECT bool_and(applied >= {head}) FROM instance WHERE {alive}");
+        let heard = format!("SELECT bool_and(applied >= {last}) FROM instance WHERE {alive}");
         let started = Instant::now();
         while sql_value(&self.database_url, &heard).await.as_deref() != Some("t") {
-            assert!(started.elapsed() < PATIENCE, "change {head} is not heard of");
+            assert!(started.elapsed() < PATIENCE, "change {last} is not heard of");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
