@@ -28,7 +28,6 @@ mod token_bad_scope;
 mod token_good;
 mod token_rfc_9068;
 mod traces;
-mod token_bad_client;
 mod valid_everywhere;
 mod which_token;
 mod whoami;
