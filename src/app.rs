@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use anyhow::{Context, ensure};
@@ -20,7 +21,7 @@ use crate::manage::Manage;
 use crate::seal::{MasterKeys, Purpose};
 use crate::store::feed::Identity;
 use crate::store::{Store, StoreOptions};
-use crate::sync::{Sync, SyncOptions, load_keyring};
+use crate::sync::{Sync, SyncOptions, load_keyring, recognise};
 use crate::token::keyring::KeyringCell;
 
 /// How the connections to Postgres are divided, so that no use of them starves another.
@@ -32,6 +33,8 @@ struct Connections {
     known: usize,
     /// For what is doubtful: unknown callers, and what is held against known ones.
     doubtful: usize,
+    /// For tenants that callers name.
+    lineage: usize,
     /// For the warmer and the spread.
     reserve: usize,
 }
@@ -39,14 +42,17 @@ struct Connections {
 impl Connections {
     fn of(config: &Config) -> Self {
         let all = config.database_connections;
-        let (tenant, doubtful, reserve) = ((all * 2 / 5).max(2), 2, 2);
-        Self { tenant, known: all - tenant - doubtful - reserve, doubtful, reserve }
+        let (tenant, doubtful, lineage, reserve) = ((all * 2 / 5).max(2), 2, 1, 3);
+        Self { tenant, known: all - tenant - doubtful - lineage - reserve, doubtful, lineage, reserve }
     }
 
     fn engine(self) -> usize {
-        self.known + self.doubtful + self.reserve
+        self.known + self.doubtful + self.lineage + self.reserve
     }
 }
+
+/// How often what was measured is folded.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 mod parts;
 
@@ -59,6 +65,7 @@ pub struct App {
     sync: Sync,
     clock: Arc<Clock>,
     manage: Arc<Manage>,
+    metrics: PrometheusHandle,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
     health_address: Option<SocketAddr>,
@@ -72,6 +79,12 @@ pub struct App {
 pub fn master_keys(config: &Config) -> anyhow::Result<MasterKeys> {
     let entries = config.master_keys.expose_secret().split(',').map(str::trim);
     MasterKeys::parse(entries).context("master_keys")
+}
+
+/// What a database remembers of master keys, to recognise them by.
+#[must_use]
+pub fn master_checks(masters: &MasterKeys) -> Vec<String> {
+    masters.check_values().into_iter().map(|check| format!("{}:{}", check.id, check.value)).collect()
 }
 
 /// The store of these settings.
@@ -108,7 +121,8 @@ impl App {
         let store = store(&config)?;
         store.check_schema().await?;
         let masters = master_keys(&config)?;
-        let checks = masters.check_values().into_iter().map(|c| format!("{}:{}", c.id, c.value)).collect();
+        let checks = master_checks(&masters);
+        recognise(&store, &checks).await?;
         let signing_sealer = Arc::new(masters.sealer(Purpose::SigningKey));
         let keyring = Arc::new(KeyringCell::new(load_keyring(&store, &signing_sealer).await?));
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
@@ -118,7 +132,7 @@ impl App {
         let (knowledge, place) = (Arc::clone(&parts.knowledge), Arc::clone(&parts.place));
         let options = sync_options(&config);
         let sync = Sync::start(store.clone(), knowledge, place, region, options, checks).await?;
-        sync.keep_keyring(store, signing_sealer, keyring);
+        sync.keep_keyring(signing_sealer, keyring);
 
         let manage = Arc::new(parts.manage(sync.spread()));
         let worker = {
@@ -133,10 +147,21 @@ impl App {
         if let Some(bind) = &config.health_bind {
             let listener = listen(bind)?;
             health_address = Some(listener.local_addr()?);
-            health = Some(serve_health(listener, Arc::clone(&parts.knowledge), metrics)?);
+            health = Some(serve_health(listener, Arc::clone(&parts.knowledge), metrics.clone())?);
         }
         let clock = parts.clock;
-        Ok(Self { server, health, sync, clock, manage, address, tls_address, health_address, issuer })
+        Ok(Self {
+            server,
+            health,
+            sync,
+            clock,
+            manage,
+            metrics,
+            address,
+            tls_address,
+            health_address,
+            issuer,
+        })
     }
 
     /// Where the API listens.
@@ -190,7 +215,11 @@ impl App {
         let health = self.health.as_ref().map(Server::handle);
         let health_running = self.health.map(actix_web::rt::spawn);
         let running = actix_web::rt::spawn(self.server);
-        shutdown.await;
+        let broken = tokio::select! {
+            () = shutdown => false,
+            () = self.sync.broken() => true,
+            never = upkeep(self.metrics) => never,
+        };
         handle.stop(true).await;
         running.await??;
         self.sync.stop().await;
@@ -198,6 +227,7 @@ impl App {
             health.stop(false).await;
             running.await??;
         }
+        ensure!(!broken, "a task of the synchronisation ended by itself");
         Ok(())
     }
 }
@@ -239,6 +269,14 @@ fn listen_encrypted(tls: &Tls) -> anyhow::Result<(TcpListener, ServerConfig)> {
 
 fn own_url(plain: SocketAddr, tls: Option<SocketAddr>) -> String {
     tls.map_or_else(|| format!("http://{plain}"), |tls| format!("https://{tls}"))
+}
+
+/// What the recorder's histograms hold is folded now and then; unread, it would only grow.
+async fn upkeep(metrics: PrometheusHandle) -> ! {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// The one recorder of the process: several servers in one process share it.

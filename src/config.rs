@@ -10,9 +10,15 @@ use ::config::{Environment, File, FileFormat};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-/// Variables of the environment that `carnet dev` gives to *clients*. They are not settings, though
-/// they begin as settings do.
-const CLIENT_VARIABLES: [&str; 8] = [
+/// Variables of the environment that begin as settings do and are none: those that `carnet dev` gives to
+/// *clients*, and those that say how a command runs.
+const NO_SETTINGS: [&str; 14] = [
+    "CARNET_LOG",
+    "CARNET_LOG_FORMAT",
+    "CARNET_CONFIG",
+    "CARNET_PG_BIN",
+    "CARNET_REDIS_BIN",
+    "CARNET_DEPS",
     "CARNET_URL",
     "CARNET_URLS",
     "CARNET_TSG_ID",
@@ -185,7 +191,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the setting.
     pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let settings = std::env::vars().filter(|(name, _)| !CLIENT_VARIABLES.contains(&name.as_str()));
+        // What Kubernetes tells every container about a service of this name is no setting either.
+        let service_link =
+            |name: &str| name.starts_with("CARNET_PORT") || name.starts_with("CARNET_SERVICE_");
+        let settings =
+            std::env::vars().filter(|(name, _)| !NO_SETTINGS.contains(&name.as_str()) && !service_link(name));
         let environment = Environment::with_prefix("CARNET")
             .prefix_separator("_")
             .separator("__")
@@ -226,8 +236,11 @@ impl RawConfig {
         if self.domain.is_empty() || !self.domain.chars().all(|c| plain(c) || c == '.') {
             return bad("domain", "must be a domain name in lower case");
         }
-        if self.database_connections < 8 {
-            return bad("database_connections", "must be at least 8");
+        if !(10..=10_000).contains(&self.database_connections) {
+            return bad("database_connections", "must be 10 to 10000");
+        }
+        if !(50..=60_000).contains(&self.database_timeout_ms) {
+            return bad("database_timeout_ms", "must be 50 to 60000");
         }
         if !(2..=600).contains(&self.lease_seconds) {
             return bad("lease_seconds", "must be 2 to 600");
@@ -237,8 +250,8 @@ impl RawConfig {
         {
             return bad("poll_interval_ms", "must be 10 to 5000, and at most a quarter of the lease");
         }
-        if self.floor_limit < 1_000 {
-            return bad("floor_limit", "must be at least 1000");
+        if !(1_000..=10_000_000).contains(&self.floor_limit) {
+            return bad("floor_limit", "must be 1000 to 10000000");
         }
         if self.workers == 0 {
             return bad("workers", "must be at least 1");

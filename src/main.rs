@@ -9,6 +9,7 @@ use carnet::config::Config;
 use carnet::dev::{self, DevOptions};
 use carnet::manage::bootstrap::bootstrap;
 use carnet::seal::generate_master_key;
+use carnet::sync::recognise;
 use clap::{Args, Parser, Subcommand};
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{SignalKind, signal};
@@ -123,9 +124,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Bootstrap { settings, tenant } => {
             let config = settings.read()?;
-            let (store, pepper) = (app::store(&config)?, app::master_keys(&config)?.pepper());
+            let (store, masters) = (app::store(&config)?, app::master_keys(&config)?);
             store.check_schema().await?;
-            let made = bootstrap(&store, &pepper, &config.domain, &tenant).await?;
+            recognise(&store, &app::master_checks(&masters)).await?;
+            let made = bootstrap(&store, &masters.pepper(), &config.domain, &tenant).await?;
             println!("tsg_id={}\nclient_id={}", made.tsg_id, made.client_id);
             println!("client_secret={}", made.client_secret.expose());
             eprintln!("The secret is shown this once. It works as soon as a server of every region has it.");

@@ -11,15 +11,18 @@ CREATE TYPE change_kind AS ENUM (
     'flipped'     -- same version: what was pending in it is valid now
 );
 
--- Which history this database tells. Another system identifier, timeline or a raised restore
--- counter means that instances may know of changes which this history does not have.
+-- Which history this database tells. Another cluster, timeline or incarnation of this very table
+-- (a dump that was restored makes it anew), or a raised restore counter, means that instances and
+-- caches may know of changes which this history does not have.
 CREATE TABLE authority (
     one               boolean PRIMARY KEY DEFAULT true CHECK (one),
     system_identifier bigint NOT NULL,
     timeline          integer NOT NULL,
+    incarnation       bigint NOT NULL,       -- the oid of this table
     restore_counter   integer NOT NULL DEFAULT 0,
-    since             timestamptz NOT NULL,  -- no revoke is proven before since + one lease
-    master_check      text                   -- tells an instance that its master keys are not these
+    since             timestamptz NOT NULL,  -- no revoke is proven before since + the longest lease
+    longest_lease     interval NOT NULL,     -- of all instances ever, with the drift margin
+    master_check      text NOT NULL          -- tells an instance that its master keys are not these
 );
 
 CREATE TABLE region (
@@ -61,7 +64,7 @@ CREATE TABLE acknowledgement (
 
 -- Raises the versions of credentials and appends to the outbox. It must be the last statement of
 -- its transaction: from the lock on, nothing else of this kind can commit, so that a reader who
--- sees seq n has seen, or can see, all below it. Row locks on credential are only ever taken
+-- sees seq n has seen, or can see, all below it. Rows of credential are only ever updated
 -- under this lock, hence no deadlock between two of these.
 CREATE FUNCTION append_changes(p_credentials text[]) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -156,11 +159,15 @@ BEGIN
     END IF;
 END $$;
 
--- The present history, for comparison with the authority row. Fails on a standby, as it must.
-CREATE FUNCTION authority_now(OUT system_identifier bigint, OUT timeline integer)
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- The present history, for comparison with the authority row and with what an instance knows. It
+-- fails on a standby, as it must: what a standby says is not what holds.
+CREATE FUNCTION authority_now(
+    OUT system_identifier bigint, OUT timeline integer, OUT incarnation bigint, OUT restore_counter integer)
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_catalog, pg_temp AS $$
     SELECT (SELECT system_identifier FROM pg_control_system()),
-           ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer
+           ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer,
+           'authority'::regclass::oid::bigint,
+           (SELECT restore_counter FROM authority)
 $$;
 
 -- The record that regions cache, one row per credential. Only what may still authenticate is in

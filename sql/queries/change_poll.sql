@@ -1,8 +1,9 @@
 -- What happened after $1: at most $2 changes, and in every answer the time, the history it belongs to,
 -- the head of the feed, this region's epoch, and how many live instances of the region are older.
 SELECT clock_timestamp() AS now,
-       n.system_identifier, n.timeline, a.restore_counter,
-       (a.system_identifier, a.timeline) = (n.system_identifier, n.timeline) AS same_history,
+       n.system_identifier, n.timeline, n.incarnation, n.restore_counter,
+       (a.system_identifier, a.timeline, a.incarnation)
+           = (n.system_identifier, n.timeline, n.incarnation) AS same_history,
        coalesce((SELECT max(seq) FROM change), 0) AS head,
        (SELECT epoch FROM region WHERE region = $3) AS epoch,
        (SELECT count(*) FROM instance o, instance me

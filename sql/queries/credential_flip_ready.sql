@@ -1,2 +1,2 @@
 -- Pending becomes valid where nothing is lacking; see the function for what could.
-SELECT DISTINCT flipped FROM flip_ready($1)
+SELECT flipped FROM flip_ready($1)

@@ -48,7 +48,12 @@ impl Parts {
     ) -> Self {
         let clock = Arc::new(Clock::default());
         let connections = Connections::of(&config);
-        let flights = Flights::new(connections.known, connections.doubtful, config.database_timeout);
+        let flights = Flights::new(
+            connections.known,
+            connections.doubtful,
+            connections.lineage,
+            config.database_timeout,
+        );
         Self {
             issuer,
             store,
@@ -60,8 +65,7 @@ impl Parts {
             flights: Arc::new(flights),
             knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
             clock,
-            // Of no history: nothing opens before the feed has said which one it is.
-            place: Arc::new(PlaceCell::new(Place::new(&config.region, "", 0))),
+            place: Arc::new(PlaceCell::new(Place::nowhere(&config.region))),
             config,
         }
     }

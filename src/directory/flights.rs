@@ -14,12 +14,11 @@ use futures_util::future::Shared;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::Outage;
-use crate::store::StoreError;
 use crate::store::records::Reading;
 
 /// What a flight brings back.
-pub type Landed = Result<Reading, Arc<StoreError>>;
-type Waiting = Shared<oneshot::Receiver<Result<Reading, Outage>>>;
+pub type Landed = Result<Reading, Outage>;
+type Waiting = Shared<oneshot::Receiver<Landed>>;
 
 /// The most callers that are waited for at once, in each lane.
 const CROWD: usize = 4096;
@@ -31,6 +30,8 @@ pub enum Lane {
     Known,
     /// A name that nobody knows, or something said against a known caller.
     Doubtful,
+    /// A tenant that an authenticated caller names.
+    Lineage,
 }
 
 /// How many questions may be asked at once in a lane, and how long one waits for its turn.
@@ -45,13 +46,14 @@ struct Runway {
 pub struct Flights {
     known: Runway,
     doubtful: Runway,
+    lineage: Runway,
     /// Who is flown to, and the flight after the present one, if anybody waits for it.
     boarding: Mutex<HashMap<(Lane, String), Option<Flight>>>,
 }
 
 #[derive(Debug)]
 struct Flight {
-    tell: oneshot::Sender<Result<Reading, Outage>>,
+    tell: oneshot::Sender<Landed>,
     waiting: Waiting,
 }
 
@@ -63,13 +65,15 @@ impl Flight {
 }
 
 impl Flights {
-    /// `known` and `doubtful` questions at once; a known one waits `patience` for its turn, a
+    /// `known`, `doubtful` and `lineage` questions at once; one waits `patience` for its turn, a
     /// doubtful one a tenth of it.
     #[must_use]
-    pub fn new(known: usize, doubtful: usize, patience: Duration) -> Self {
+    pub fn new(known: usize, doubtful: usize, lineage: usize, patience: Duration) -> Self {
+        let runway = |permits, wait| Runway { permits: Semaphore::new(permits), wait };
         Self {
-            known: Runway { permits: Semaphore::new(known), wait: patience },
-            doubtful: Runway { permits: Semaphore::new(doubtful), wait: patience / 10 },
+            known: runway(known, patience),
+            doubtful: runway(doubtful, patience / 10),
+            lineage: runway(lineage, patience),
             boarding: Mutex::default(),
         }
     }
@@ -82,6 +86,7 @@ impl Flights {
         let runway = match lane {
             Lane::Known => &self.known,
             Lane::Doubtful => &self.doubtful,
+            Lane::Lineage => &self.lineage,
         };
         match tokio::time::timeout(runway.wait, runway.permits.acquire()).await {
             Ok(permit) => permit.map_err(|_| Outage::Stopping),
@@ -118,7 +123,8 @@ impl Flights {
         if let Some(next) = boarding.get_mut(key) {
             return Ok((next.get_or_insert_with(Flight::new).waiting.clone(), None));
         }
-        if boarding.len() >= CROWD {
+        // Each lane for itself: a crowd in one must not keep anybody out of another.
+        if boarding.len() >= CROWD && boarding.keys().filter(|(lane, _)| *lane == key.0).count() >= CROWD {
             return Err(Outage::Crowded);
         }
         boarding.insert(key.clone(), None);
@@ -149,7 +155,7 @@ impl Pilot {
         let mut next = Some(first);
         while let Some(flight) = next {
             let landed = match self.flights.permit(self.key.0).await {
-                Ok(_permit) => read().await.map_err(Outage::Store),
+                Ok(_permit) => read().await,
                 Err(outage) => Err(outage),
             };
             // Nobody listens when all who waited were cancelled.
@@ -179,9 +185,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::store::feed::History;
 
     fn flights() -> Arc<Flights> {
-        Arc::new(Flights::new(4, 1, Duration::from_secs(1)))
+        Arc::new(Flights::new(4, 1, 1, Duration::from_secs(1)))
     }
 
     fn slow(
@@ -195,7 +202,9 @@ mod tests {
                 let taken_at = reads.get();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 let now = Timestamp::from_second(taken_at).expect("a date");
-                Ok(Reading { entry: None, now })
+                let history =
+                    History { system_identifier: 1, timeline: 1, incarnation: 1, restore_counter: 0 };
+                Ok(Reading { entry: None, now, head: 0, history })
             })
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The feed writes it, requests read it.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ pub struct Knowledge {
     /// Who is known at all.
     pub roster: Roster,
     pub(super) lineages: Cache<String, Arc<[String]>>,
+    /// All changes up to this one were applied.
+    heard: AtomicI64,
     floor: RwLock<Floor>,
     memory: Cache<String, Entry>,
 }
@@ -41,15 +44,17 @@ impl Knowledge {
             lease: Lease::default(),
             roster: Roster::default(),
             lineages: Cache::new(LINEAGES),
+            heard: AtomicI64::new(0),
             floor: RwLock::new(Floor::new(i64::MAX, 1)),
             memory: Cache::new(records),
         }
     }
 
-    /// Begins anew with this floor: whatever was remembered belonged to another history, or may
-    /// have changed unseen.
-    pub fn start_over(&self, floor: Floor) {
+    /// Begins anew with this floor, which knows all up to `heard`: whatever was remembered belonged to
+    /// another history, or may have changed unseen.
+    pub fn start_over(&self, floor: Floor, heard: i64) {
         self.lease.end();
+        self.heard.store(heard, Ordering::Release);
         self.memory.invalidate_all();
         if let Ok(mut present) = self.floor.write() {
             *present = floor;
@@ -62,6 +67,9 @@ impl Knowledge {
             for change in changes {
                 floor.raise(change.seq, &change.credential, change.version);
             }
+        }
+        if let Some(last) = changes.last() {
+            self.heard.store(last.seq, Ordering::Release);
         }
         self.roster.add(changes.iter().map(|c| c.credential.as_str()));
     }
@@ -84,6 +92,12 @@ impl Knowledge {
     #[must_use]
     pub fn low_water(&self) -> i64 {
         self.floor.read().map_or(i64::MAX, |floor| floor.low_water())
+    }
+
+    /// The newest change that was applied: an answer from before it is of no use.
+    #[must_use]
+    pub fn heard(&self) -> i64 {
+        self.heard.load(Ordering::Acquire)
     }
 
     pub(super) fn recall(&self, credential: &str) -> Option<Entry> {

@@ -33,6 +33,8 @@ const FRESH: Duration = Duration::from_secs(5);
 pub enum Verdict<T> {
     /// Any trustworthy reading of the record may say so.
     Final(T),
+    /// Only the authority may say more: the caller has proved itself, and what it asks for is armed.
+    Armed(T),
     /// Only the authority may say so: the caller is absent, pending, or known as bad.
     Doubtful(T),
 }
@@ -72,8 +74,14 @@ pub enum Outage {
     /// It does not answer.
     #[error("the authority cannot be asked: {0}")]
     Store(Arc<StoreError>),
-    /// Too many others are asking about callers that nobody knows.
-    #[error("too many questions about unknown callers at once")]
+    /// What answered is not the authority that this instance listens to, or is behind it.
+    #[error("the database that answered is not the authority that is listened to")]
+    NotTheAuthority,
+    /// It has not been heard since the start.
+    #[error("the authority has not been heard yet")]
+    Unheard,
+    /// Too many others are asking.
+    #[error("too many questions to the authority at once")]
     Crowded,
     /// The server is stopping.
     #[error("stopping")]
@@ -119,7 +127,8 @@ impl Directory {
         let reading = self.flights.join(lane, credential, self.reader(credential)).await?;
         metrics::counter!("carnet_lookups_total", "from" => "postgres").increment(1);
         let record = reading.entry.as_ref().map(|e| &e.record);
-        let (Verdict::Final(value) | Verdict::Doubtful(value)) = judge(record, reading.now);
+        let (Verdict::Final(value) | Verdict::Armed(value) | Verdict::Doubtful(value)) =
+            judge(record, reading.now);
         Ok(Served { value, now: reading.now, deadline: asked.plus(FRESH) })
     }
 
@@ -138,20 +147,28 @@ impl Directory {
                     metrics::counter!("carnet_lookups_total", "from" => from).increment(1);
                     Ok(Served { value, now, deadline })
                 }
+                Verdict::Armed(_) => Err(Lane::Known),
                 Verdict::Doubtful(_) => Err(Lane::Doubtful),
             }
         };
+        let mut lane = known.lane(credential);
         if let Some(entry) = known.recall(credential) {
-            return weigh(&entry, "memory");
+            match weigh(&entry, "memory") {
+                Ok(served) => return Ok(served),
+                // Redis may hold what has become valid since.
+                Err(doubt) => lane = doubt,
+            }
         }
+        let place = self.region.place();
         if known.may_serve().is_some()
-            && let Ok(Found::Entry(entry)) = self.region.get(credential).await
+            && let Ok(Found::Entry(entry)) = self.region.get(&place, credential).await
             && known.admits(&entry)
+            && self.region.place() == place
         {
             known.remember(&entry);
             return weigh(&entry, "redis");
         }
-        Err(known.lane(credential))
+        Err(lane)
     }
 
     /// Reads a record from Postgres and, behind the answer, fills memory and Redis with it.
@@ -160,8 +177,13 @@ impl Directory {
         move || {
             let (this, credential) = (this.clone(), credential.clone());
             Box::pin(async move {
-                let place = this.region.place();
-                let reading = this.store.read_record(&credential).await.map_err(Arc::new)?;
+                let (place, heard) = (this.region.place(), this.knowledge.heard());
+                let reading = this.store.read_record(&credential).await;
+                let reading = reading.map_err(|e| Outage::Store(Arc::new(e)))?;
+                if reading.history.to_string() != place.history() || reading.head < heard {
+                    this.store.forget_connections();
+                    return Err(Outage::NotTheAuthority);
+                }
                 // A reading of a history that is over belongs in no cache of the present one.
                 if let Some(entry) = reading.entry.clone()
                     && this.region.place() == place
@@ -183,7 +205,7 @@ impl Directory {
         if let Some(path) = self.knowledge.lineages.get(tsg_id) {
             return Ok(Some(path));
         }
-        let _permit = self.flights.permit(Lane::Doubtful).await?;
+        let _permit = self.flights.permit(Lane::Lineage).await?;
         let path = self.store.tenant_path(tsg_id).await.map_err(|e| Outage::Store(Arc::new(e)))?;
         let path: Option<Arc<[String]>> = path.map(Into::into);
         if let Some(path) = &path {

@@ -70,7 +70,7 @@ pub fn serve(
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(shutdown.as_secs())
         .disable_signals()
-        .listen_auto_h2c(listeners.plain)?;
+        .listen(listeners.plain)?;
     if let Some((listener, config)) = listeners.tls {
         server = server.listen_rustls_0_23(listener, config)?;
     }

@@ -115,6 +115,7 @@ pub(super) fn entitle(
     match outcome {
         Ok(entitled) => Verdict::Final(Ok(entitled)),
         Err(Verdict::Final(error)) => Verdict::Final(Err(error)),
+        Err(Verdict::Armed(error)) => Verdict::Armed(Err(error)),
         Err(Verdict::Doubtful(error)) => Verdict::Doubtful(Err(error)),
     }
 }
@@ -144,7 +145,7 @@ fn authenticate<'r>(
     }
     match secret.status {
         Liveness::Valid => Ok(secret),
-        Liveness::Pending => Err(Verdict::Doubtful(pending())),
+        Liveness::Pending => Err(Verdict::Armed(pending())),
     }
 }
 
@@ -159,7 +160,7 @@ fn choose(record: &Record, target: Target<'_>, now: Timestamp) -> Result<Entitle
     let key = record.keys(now).filter(wanted).min_by_key(|key| key.status == Liveness::Pending);
     match (key, target) {
         (Some(key), _) if key.status == Liveness::Valid => Ok(Entitlement::Product(key.clone())),
-        (Some(_), _) => Err(Verdict::Doubtful(pending())),
+        (Some(_), _) => Err(Verdict::Armed(pending())),
         (None, Target::Product(_)) => Err(Verdict::Doubtful(TokenError::InvalidTarget)),
         // No doubt about a key that might exist elsewhere: none turns valid before every live
         // instance has applied the change that made it.
@@ -237,6 +238,7 @@ mod tests {
             let record = Arc::new(self.record);
             match entitle(&self.pepper, Some(&record), &self.secret, target, NOW) {
                 Verdict::Final(outcome) => Verdict::Final(outcome.map(|e| e.entitlement)),
+                Verdict::Armed(outcome) => Verdict::Armed(outcome.map(|e| e.entitlement)),
                 Verdict::Doubtful(outcome) => Verdict::Doubtful(outcome.map(|e| e.entitlement)),
             }
         }
@@ -262,7 +264,7 @@ mod tests {
         case.record.keys = bound.map(|status| key(status, None)).into_iter().collect();
         let (outcome, doubtful) = match case.ask(resource) {
             Verdict::Final(outcome) => (outcome, false),
-            Verdict::Doubtful(outcome) => (outcome, true),
+            Verdict::Armed(outcome) | Verdict::Doubtful(outcome) => (outcome, true),
         };
         assert_eq!(doubtful, outcome.is_err(), "what is held against a caller needs the authority");
         let outcome = outcome.map(|e| e.api_key_id());
@@ -301,7 +303,7 @@ mod tests {
     fn a_pending_secret_is_told_only_to_who_knows_it() {
         let mut right = case();
         right.record.secrets[0].status = Liveness::Pending;
-        assert_eq!(right.ask(None), Verdict::Doubtful(Err(pending())));
+        assert_eq!(right.ask(None), Verdict::Armed(Err(pending())));
         let mut wrong = case();
         wrong.record.secrets[0].status = Liveness::Pending;
         wrong.record.secrets[0].hash[0] ^= 1;

@@ -165,9 +165,7 @@ impl TokenIssuer {
         let key = keyring.signer(algorithm).ok_or(TokenError::ServerError)?;
         // The last moment to ask: the process may have slept since the record was judged.
         if !entitled.is_fresh(self.directory.clock()) {
-            return Err(TokenError::temporarily_unavailable(
-                "the lease ended while the request was answered",
-            ));
+            return Err(TokenError::temporarily_unavailable("The request took too long; try again"));
         }
         let access_token = key.sign(&claims).map_err(|_| TokenError::ServerError)?;
         Ok(IssuedToken { access_token, expires_in: claims.exp - claims.iat, scope: claims.scope })

@@ -8,15 +8,32 @@ use arc_swap::ArcSwap;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     region: String,
+    history: String,
     epoch: i64,
     tag: String,
 }
 
 impl Place {
+    /// The epoch of a place that nothing is written to or read from: the feed has not said yet which it is.
+    pub const NO_EPOCH: i64 = 0;
+
+    /// A place in no history.
+    #[must_use]
+    pub fn nowhere(region: &str) -> Self {
+        Self::new(region, "", Self::NO_EPOCH)
+    }
+
     /// `history` names the authority's history, `epoch` the life of the region's cache.
     #[must_use]
     pub fn new(region: &str, history: &str, epoch: i64) -> Self {
-        Self { region: region.to_owned(), epoch, tag: format!("{history}/{epoch}") }
+        let tag = format!("{history}/{epoch}");
+        Self { region: region.to_owned(), history: history.to_owned(), epoch, tag }
+    }
+
+    /// The authority's history that entries are sealed for.
+    #[must_use]
+    pub fn history(&self) -> &str {
+        &self.history
     }
 
     /// The life of the region's cache that entries are sealed for.

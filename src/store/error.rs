@@ -59,10 +59,10 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// Connection exceptions, too few resources, an operator's intervention, a system error, a wait
+/// Connection exceptions, credentials of ours that are refused, too few resources, an operator's intervention, a system error, a wait
 /// that was cut short, a server that is read-only (no longer the primary) or that says it is shut.
 fn is_outage(code: &SqlState) -> bool {
-    const CLASSES: [&str; 5] = ["08", "53", "57", "58", "XX"];
+    const CLASSES: [&str; 6] = ["08", "28", "53", "57", "58", "XX"];
     const CODES: [&str; 4] = ["25006", "25P03", "25P04", "55P03"];
     CLASSES.iter().any(|class| code.code().starts_with(class)) || CODES.contains(&code.code())
 }

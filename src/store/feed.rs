@@ -4,6 +4,7 @@
 //! committed before the snapshot is taken that changes are read from; the other way round loses a
 //! revoke that falls between the two.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,17 @@ pub struct History {
     pub system_identifier: i64,
     /// Raised by every promotion and point-in-time recovery.
     pub timeline: i32,
+    /// Another one after a dump was restored.
+    pub incarnation: i64,
     /// Raised whenever Carnet noticed another history than before.
     pub restore_counter: i32,
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { system_identifier, timeline, incarnation, restore_counter } = self;
+        write!(f, "{system_identifier}.{timeline}.{incarnation}.{restore_counter}")
+    }
 }
 
 /// One line of the outbox.
@@ -81,6 +91,11 @@ pub struct Answer {
     pub renewed: bool,
 }
 
+/// The longest that loading a floor may take.
+const LOADING: Duration = Duration::from_secs(30);
+/// The most changes that are removed at once.
+const PRUNED: i64 = 20_000;
+
 /// A connection for polling.
 pub struct FeedConnection {
     client: Client,
@@ -110,63 +125,14 @@ impl Store {
                 // The connection is gone: the next poll will say so, and should be soon.
                 wake.notify_one();
             });
-            client.batch_execute("LISTEN carnet_change").await?;
+            let patience = LOADING.as_millis();
+            client
+                .batch_execute(&format!("SET statement_timeout = {patience}; LISTEN carnet_change"))
+                .await?;
             let (renew, poll) = (client.prepare(RENEW).await?, client.prepare(POLL).await?);
             Ok(FeedConnection { client, renew, poll, timeout: self.options.timeout })
         };
         within(self.options.timeout, connect).await
-    }
-
-    /// Writes down which history this is, if nobody has, and notices when it is another.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn note_history(&self, master_check: &str) -> Result<(History, Option<String>), StoreError> {
-        const INSERT: &str = include_str!("../../sql/queries/authority_insert.sql");
-        const CHANGED: &str = include_str!("../../sql/queries/authority_update_changed.sql");
-        const READ: &str = include_str!("../../sql/queries/authority_read.sql");
-        self.engine_query(INSERT, &[&master_check]).await?;
-        self.engine_query(CHANGED, &[]).await?;
-        let rows = self.engine_query(READ, &[]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::Broken("the authority has one row".into()))?;
-        Ok((history(row)?, row.try_get("master_check")?))
-    }
-
-    /// Says that the feed's head went back behind `applied`, if it did: this is another history.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn note_went_back(&self, applied: i64) -> Result<(), StoreError> {
-        const UPDATE: &str = include_str!("../../sql/queries/authority_update_went_back.sql");
-        self.engine_query(UPDATE, &[&applied]).await?;
-        Ok(())
-    }
-
-    /// The newest `limit` changes, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn load_floor(&self, limit: usize) -> Result<Vec<(i64, String, i64)>, StoreError> {
-        const LOAD: &str = include_str!("../../sql/queries/change_load_floor.sql");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.engine_query(LOAD, &[&limit]).await?;
-        let change = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-        rows.iter().map(change).collect()
-    }
-
-    /// Registers an instance, whose floor is loaded, and gives it its first lease.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn register(&self, who: &Identity, first: Renewal) -> Result<(), StoreError> {
-        const REGION: &str = include_str!("../../sql/queries/region_register.sql");
-        const INSTANCE: &str = include_str!("../../sql/queries/instance_register.sql");
-        self.engine_query(REGION, &[&who.region]).await?;
-        let believed = first.believed.as_secs_f64();
-        let values: super::Params<'_> =
-            &[&who.instance, &who.region, &first.applied, &first.low_water, &believed];
-        self.engine_query(INSTANCE, values).await?;
-        Ok(())
     }
 
     /// Takes an instance off the list: it has stopped serving.
@@ -190,13 +156,93 @@ impl Store {
         const REPEATS: &str = include_str!("../../sql/queries/idempotency_key_prune.sql");
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
         self.engine_query(INSTANCES, &[]).await?;
-        self.engine_query(CHANGES, &[&keep]).await?;
+        self.engine_query(CHANGES, &[&keep, &PRUNED]).await?;
         self.engine_query(REPEATS, &[]).await?;
         Ok(())
     }
 }
 
 impl FeedConnection {
+    /// Asks over this very connection: what an instance loads and what it then polls must be of one server.
+    async fn ask(&self, sql: &str, values: super::Params<'_>) -> Result<Vec<Row>, StoreError> {
+        within(LOADING, async { Ok(self.client.query(sql, values).await?) }).await
+    }
+
+    /// Writes down which history this is, if nobody has, and notices when it is another; what the
+    /// master keys of this database answer to a check.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_history(&self, master_check: &str) -> Result<(History, String), StoreError> {
+        const INSERT: &str = include_str!("../../sql/queries/authority_insert.sql");
+        const CHANGED: &str = include_str!("../../sql/queries/authority_update_changed.sql");
+        const READ: &str = include_str!("../../sql/queries/authority_read.sql");
+        self.ask(INSERT, &[&master_check]).await?;
+        self.ask(CHANGED, &[]).await?;
+        let rows = self.ask(READ, &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Broken("the authority has one row".into()))?;
+        Ok((history(row)?, row.try_get("master_check")?))
+    }
+
+    /// Says that the feed's head went back behind `applied`, if it did: this is another history.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_went_back(&self, applied: i64) -> Result<(), StoreError> {
+        const UPDATE: &str = include_str!("../../sql/queries/authority_update_went_back.sql");
+        self.ask(UPDATE, &[&applied]).await?;
+        Ok(())
+    }
+
+    /// The newest `limit` changes, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_floor(&self, limit: usize) -> Result<Vec<(i64, String, i64)>, StoreError> {
+        const LOAD: &str = include_str!("../../sql/queries/change_load_floor.sql");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.ask(LOAD, &[&limit]).await?;
+        let change = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        rows.iter().map(change).collect()
+    }
+
+    /// The names of at most `limit` known callers after `after`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_credentials(&self, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+        const LIST: &str = include_str!("../../sql/queries/credential_list_ids.sql");
+        let rows = self.ask(LIST, &[&after, &limit]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Registers a region, if it is new, and tells which ones every key waits for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn register_region(&self, region: &str) -> Result<Vec<String>, StoreError> {
+        const REGISTER: &str = include_str!("../../sql/queries/region_register.sql");
+        const REQUIRED: &str = include_str!("../../sql/queries/region_read_required.sql");
+        self.ask(REGISTER, &[&region]).await?;
+        let rows = self.ask(REQUIRED, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Registers an instance, whose floor is loaded, and gives it its first lease.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn register(&self, who: &Identity, first: Renewal) -> Result<(), StoreError> {
+        const LONGEST: &str = include_str!("../../sql/queries/authority_update_longest_lease.sql");
+        const INSTANCE: &str = include_str!("../../sql/queries/instance_register.sql");
+        let believed = first.believed.as_secs_f64();
+        self.ask(LONGEST, &[&believed]).await?;
+        let values: super::Params<'_> =
+            &[&who.instance, &who.region, &first.applied, &first.low_water, &believed];
+        self.ask(INSTANCE, values).await?;
+        Ok(())
+    }
+
     /// Asks for at most `limit` changes after `after`, having renewed the lease if there is a renewal.
     ///
     /// # Errors
@@ -228,10 +274,11 @@ impl FeedConnection {
     }
 }
 
-fn history(row: &Row) -> Result<History, StoreError> {
+pub(super) fn history(row: &Row) -> Result<History, StoreError> {
     Ok(History {
         system_identifier: row.try_get("system_identifier")?,
         timeline: row.try_get("timeline")?,
+        incarnation: row.try_get("incarnation")?,
         restore_counter: row.try_get("restore_counter")?,
     })
 }

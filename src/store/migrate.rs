@@ -3,7 +3,7 @@
 use refinery::{Report, Runner};
 use tokio_postgres::Client;
 
-use super::{Store, StoreError, pg_config, tls};
+use super::{Store, StoreError, pg_config, tls, within};
 
 mod embedded {
     refinery::embed_migrations!("sql/migrations");
@@ -36,6 +36,11 @@ pub enum SchemaError {
     /// A role of ours could read every tenant's rows.
     #[error("the database role {0} can bypass row-level security: ALTER ROLE {0} NOSUPERUSER NOBYPASSRLS")]
     Bypass(String),
+    /// A crash of Postgres could undo what was answered.
+    #[error(
+        "synchronous_commit is {0}: an answered revoke must survive a crash, so set it to on (or remote_apply)"
+    )]
+    Volatile(String),
     /// Postgres itself.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,13 +91,27 @@ impl Store {
         match found.cmp(&needed) {
             std::cmp::Ordering::Less => Err(SchemaError::Behind { found, needed }),
             std::cmp::Ordering::Greater => Err(SchemaError::Ahead { found, needed }),
-            std::cmp::Ordering::Equal => refuse_bypass(&client).await,
+            std::cmp::Ordering::Equal => {
+                refuse_bypass(&client).await?;
+                self.refuse_volatile().await
+            }
+        }
+    }
+
+    async fn refuse_volatile(&self) -> Result<(), SchemaError> {
+        const READ: &str = include_str!("../../sql/queries/setting_read_synchronous_commit.sql");
+        let rows = self.engine_query(READ, &[]).await?;
+        match rows.first().map(|row| row.get::<_, String>(0)) {
+            Some(setting) if setting == "off" => Err(SchemaError::Volatile(setting)),
+            _ => Ok(()),
         }
     }
 
     async fn connect_as_owner(&self) -> Result<Client, StoreError> {
         let config = pg_config(&self.options, None)?;
-        let (client, connection) = config.connect(tls::connector(self.options.ca_file.as_deref())?).await?;
+        let tls = tls::connector(self.options.ca_file.as_deref())?;
+        let connect = async { Ok(config.connect(tls).await?) };
+        let (client, connection) = within(self.options.timeout, connect).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "the connection for migrations ended");

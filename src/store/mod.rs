@@ -4,11 +4,13 @@
 //! administrators do inside one tenant ([`tx`]), `engine` for what moves keys between store and
 //! regions. This room knows nothing of Redis, HTTP or leases.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Row;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::ToSql;
 
 pub mod access_policies;
@@ -67,6 +69,8 @@ pub struct Store {
 /// The longest that a transaction may sit between two statements. Changes commit in order, so one
 /// that stalls would stall all.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
+/// How long a connection may be silent before it is taken for dead.
+const DEAD: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Prepares both pools; connects to nothing yet.
@@ -81,6 +85,13 @@ impl Store {
         })
     }
 
+    /// Closes every connection that is not in use: they may lead to a server that is the authority no more.
+    pub fn forget_connections(&self) {
+        for pool in [&self.tenant, &self.engine] {
+            pool.retain(|_, _| false);
+        }
+    }
+
     /// A connection of the engine's own, outside the pools, for a feed.
     pub(crate) fn engine_config(&self) -> Result<tokio_postgres::Config, StoreError> {
         pg_config(&self.options, Some("carnet_engine"))
@@ -89,9 +100,11 @@ impl Store {
     /// One statement as the engine, in a transaction of its own.
     async fn engine_query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let query = async {
-            let client = self.engine.get().await?;
+            let client = Lent::from(&self.engine).await?;
             let statement = client.prepare_cached(sql).await?;
-            Ok(client.query(&statement, params).await?)
+            let rows = client.query(&statement, params).await?;
+            client.give_back();
+            Ok(rows)
         };
         within(self.options.timeout, query).await
     }
@@ -104,9 +117,34 @@ async fn within<T>(
     tokio::time::timeout(limit, work).await.unwrap_or(Err(StoreError::TimedOut(limit)))
 }
 
-/// A connection that is closed instead of going back to its pool, for when its state is unknown.
-fn discard(client: Object) {
-    drop(Object::take(client));
+/// A connection from a pool. It goes back only when [`Lent::give_back`] says so: one that was dropped in the
+/// middle of something (a failure, a time-out, a request that went away) may be dead, or inside a transaction,
+/// and is closed instead.
+struct Lent(Option<Object>);
+
+impl Lent {
+    async fn from(pool: &Pool) -> Result<Self, StoreError> {
+        Ok(Self(Some(pool.get().await?)))
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Deref for Lent {
+    type Target = Object;
+    fn deref(&self) -> &Object {
+        self.0.as_ref().expect("a connection is there until it is given back")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
+    }
 }
 
 fn pg_config(options: &StoreOptions, role: Option<&str>) -> Result<tokio_postgres::Config, StoreError> {
@@ -126,7 +164,20 @@ fn pg_config(options: &StoreOptions, role: Option<&str>) -> Result<tokio_postgre
         settings.push_str(" -c role=");
         settings.push_str(role);
     }
-    config.options(settings).application_name("carnet").connect_timeout(options.timeout);
+    if let Some(wanted) = config.get_options() {
+        settings = format!("{wanted} {settings}");
+    }
+    config
+        .options(settings)
+        .application_name("carnet")
+        .connect_timeout(options.timeout)
+        // Whoever is not the primary is not the authority.
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        // A host that died without a word is noticed in seconds.
+        .tcp_user_timeout(DEAD)
+        .keepalives_idle(DEAD)
+        .keepalives_interval(DEAD / 5)
+        .keepalives_retries(3);
     Ok(config)
 }
 

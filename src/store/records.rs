@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 
+use super::feed::{History, history};
 use super::{Store, StoreError};
 use crate::domain::record::{Entry, Record};
 
@@ -15,6 +16,10 @@ pub struct Reading {
     pub entry: Option<Entry>,
     /// The authority's time at the look.
     pub now: Timestamp,
+    /// Every change up to this one was there to be seen.
+    pub head: i64,
+    /// Whose word it is.
+    pub history: History,
 }
 
 impl Store {
@@ -26,24 +31,14 @@ impl Store {
         const READ: &str = include_str!("../../sql/queries/credential_read.sql");
         let rows = self.engine_query(READ, &[&credential]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Broken("a look gives one row".into()))?;
-        let read_seq = row.try_get("head")?;
+        let head = row.try_get("head")?;
         let entry = match row.try_get::<_, Option<Json<Record>>>("record")? {
             None => None,
             Some(Json(record)) => {
-                Some(Entry { record: Arc::new(record), version: row.try_get("version")?, read_seq })
+                Some(Entry { record: Arc::new(record), version: row.try_get("version")?, read_seq: head })
             }
         };
-        Ok(Reading { entry, now: row.try_get("now")? })
-    }
-
-    /// The names of at most `limit` known callers after `after`, in order.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list_credentials(&self, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
-        const LIST: &str = include_str!("../../sql/queries/credential_list_ids.sql");
-        let rows = self.engine_query(LIST, &[&after, &limit]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        Ok(Reading { entry, now: row.try_get("now")?, head, history: history(row)? })
     }
 
     /// The tenants from the root to this one, itself last; nothing for an unknown one.

@@ -1,7 +1,5 @@
 //! What settles keys: acknowledgements, the guarded flip, the frontier, and the end of a revocation.
 
-use std::time::Duration;
-
 use super::{Store, StoreError};
 
 /// A credential with something pending in it.
@@ -73,24 +71,14 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// How far everybody is. `believed` is the longest that an instance can hold a lease.
+    /// How far everybody is; and what was revoking up to there is written as revoked.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn frontier(&self, believed: Duration) -> Result<Frontier, StoreError> {
-        const READ: &str = include_str!("../../sql/queries/instance_read_frontier.sql");
-        let rows = self.engine_query(READ, &[&believed.as_secs_f64()]).await?;
+    pub async fn finish_revocations(&self) -> Result<Frontier, StoreError> {
+        const FINISH: &str = include_str!("../../sql/queries/revocation_finish.sql");
+        let rows = self.engine_query(FINISH, &[]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Broken("the authority has one row".into()))?;
         Ok(Frontier { seq: row.try_get("frontier")?, settled: row.try_get("settled")? })
-    }
-
-    /// Writes as revoked what was revoking and is applied everywhere up to `frontier`; how many.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn finish_revocations(&self, frontier: i64) -> Result<i64, StoreError> {
-        const FINISH: &str = include_str!("../../sql/queries/revocation_finish.sql");
-        let rows = self.engine_query(FINISH, &[&frontier]).await?;
-        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
     }
 }

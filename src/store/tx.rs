@@ -7,11 +7,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Object;
 use futures_util::future::join;
 use tokio_postgres::Row;
 
-use super::{Params, Store, StoreError, discard, within};
+use super::{Lent, Params, Store, StoreError, within};
 use crate::domain::tenant::TsgId;
 
 /// How often a transaction is tried when others are faster.
@@ -40,35 +39,20 @@ impl Caused for StoreError {
     }
 }
 
-/// An open transaction. Dropped before its end, it takes its connection with it.
+/// An open transaction. Dropped before its end, it takes its connection with it, and so is rolled back.
 pub struct Tx {
-    client: Option<Object>,
+    client: Lent,
     touched: BTreeSet<String>,
 }
 
-impl Drop for Tx {
-    fn drop(&mut self) {
-        // Reached with a client only when the work was abandoned half way: the connection is inside
-        // a transaction and must not go back to the pool.
-        if let Some(client) = self.client.take() {
-            discard(client);
-        }
-    }
-}
-
 impl Tx {
-    fn client(&self) -> Result<&Object, StoreError> {
-        self.client.as_ref().ok_or_else(|| StoreError::Broken("the transaction is over".into()))
-    }
-
     /// All rows of a query.
     ///
     /// # Errors
     /// As Postgres says.
     pub async fn all(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let client = self.client()?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, params).await?)
+        let statement = self.client.prepare_cached(sql).await?;
+        Ok(self.client.query(&statement, params).await?)
     }
 
     /// The one row of a query, if there is one.
@@ -97,9 +81,8 @@ impl Tx {
     /// # Errors
     /// As Postgres says.
     pub async fn run(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
-        let client = self.client()?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.execute(&statement, params).await?)
+        let statement = self.client.prepare_cached(sql).await?;
+        Ok(self.client.execute(&statement, params).await?)
     }
 
     /// Says that the record of this credential is another after this transaction.
@@ -107,32 +90,30 @@ impl Tx {
         self.touched.insert(credential.to_owned());
     }
 
-    async fn commit(mut self) -> Result<Option<i64>, StoreError> {
+    async fn commit(self) -> Result<Option<i64>, StoreError> {
         const APPEND: &str = include_str!("../../sql/queries/change_append.sql");
-        let client = self.client()?;
         let seq = if self.touched.is_empty() {
-            client.batch_execute("COMMIT").await?;
+            self.client.batch_execute("COMMIT").await?;
             None
         } else {
             let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
-            let append = client.prepare_cached(APPEND).await?;
+            let append = self.client.prepare_cached(APPEND).await?;
             // In one go, so that the lock is not held for a round trip. Should the first fail, the
             // second rolls back.
+            let values: Params<'_> = &[&touched];
             let (appended, committed) =
-                join(client.query_one(&append, &[&touched]), client.batch_execute("COMMIT")).await;
+                join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;
             let seq = appended?.try_get(0)?;
             committed?;
             seq
         };
-        drop(self.client.take());
+        self.client.give_back();
         Ok(seq)
     }
 
-    async fn roll_back(mut self) {
-        if let Some(client) = self.client.take()
-            && client.batch_execute("ROLLBACK").await.is_err()
-        {
-            discard(client);
+    async fn roll_back(self) {
+        if self.client.batch_execute("ROLLBACK").await.is_ok() {
+            self.client.give_back();
         }
     }
 }
@@ -178,11 +159,11 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let client = self.tenant.get().await.map_err(StoreError::from)?;
+        let client = Lent::from(&self.tenant).await?;
+        let mut tx = Tx { client, touched: BTreeSet::new() };
         // A tsg_id is ten digits by its type, so it can stand in the statement.
         let begin = format!("BEGIN; SET LOCAL carnet.tsg_id = '{tsg_id}'");
-        within(self.options.timeout, async { Ok(client.batch_execute(&begin).await?) }).await?;
-        let mut tx = Tx { client: Some(client), touched: BTreeSet::new() };
+        within(self.options.timeout, async { Ok(tx.client.batch_execute(&begin).await?) }).await?;
         match body(&mut tx).await {
             Ok(value) => Ok(Committed { value, seq: tx.commit().await? }),
             Err(error) => {

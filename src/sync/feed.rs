@@ -59,36 +59,36 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Loads floor and roster and registers. Before the first lease, as it must be.
-    pub async fn load(&mut self) -> Result<(), StartError> {
-        let current = self.master_checks.first().ok_or(StartError::WrongMasterKeys)?;
-        let (history, check) = self.store.note_history(current).await?;
-        // One of ours is enough: a new master key comes before the old one while keys are rotated.
-        if check.is_some_and(|check| !self.master_checks.contains(&check)) {
-            return Err(StartError::WrongMasterKeys);
+    pub async fn load(&mut self, connection: &FeedConnection) -> Result<(), StartError> {
+        let history = recognise(connection, &self.master_checks).await?;
+        let region = &self.options.who.region;
+        let required = connection.register_region(region).await?;
+        if !required.contains(region) {
+            return Err(StartError::SecondRegion { ours: region.clone(), required: required.join(", ") });
         }
-        let changes = self.store.load_floor(self.options.floor_limit).await?;
+        let changes = connection.load_floor(self.options.floor_limit).await?;
         let low_water = changes.first().map_or(0, |(seq, ..)| seq - 1);
         let applied = changes.last().map_or(0, |(seq, ..)| *seq);
         let mut floor = Floor::new(low_water, self.options.floor_limit);
         for (seq, credential, version) in &changes {
             floor.raise(*seq, credential, *version);
         }
-        self.load_roster().await?;
+        self.load_roster(connection).await?;
         // First the place, so that no reading under way is remembered or written as one of now. The
         // epoch comes with the first answer; until then nothing opens.
-        self.place.move_to(place(&self.options.who.region, &history, 0));
-        self.knowledge.start_over(floor);
+        self.place.move_to(Place::new(&self.options.who.region, &history.to_string(), Place::NO_EPOCH));
+        self.knowledge.start_over(floor, applied);
         let renewal = self.renewal(applied);
-        self.store.register(&self.options.who, renewal).await?;
+        connection.register(&self.options.who, renewal).await?;
         let lease_until = BootInstant::default();
         self.position = Some(Position { history, applied, acknowledged: applied, lease_until });
         Ok(())
     }
 
-    async fn load_roster(&self) -> Result<(), StoreError> {
+    async fn load_roster(&self, connection: &FeedConnection) -> Result<(), StoreError> {
         let (mut after, mut left) = (String::new(), roster::LIMIT);
         loop {
-            let names = self.store.list_credentials(&after, NAMES).await?;
+            let names = connection.list_credentials(&after, NAMES).await?;
             self.knowledge.roster.add(names.iter().map(String::as_str));
             left = left.saturating_sub(names.len());
             match names.into_iter().next_back() {
@@ -117,24 +117,25 @@ impl Feed {
 
     /// Listens on one connection until it fails, or the history turns out to be another.
     async fn listen(&mut self) -> Result<(), StartError> {
-        if self.position.is_none() {
-            self.load().await?;
-        }
         let connection = self.store.connect_feed(Arc::clone(&self.wake)).await?;
+        if self.position.is_none() {
+            self.load(&connection).await?;
+        }
         loop {
             match self.poll(&connection).await? {
                 Heard::More => {}
                 Heard::All => {
                     let wake = self.wake.notified();
                     drop(tokio::time::timeout(self.options.poll_interval, wake).await);
-                    tokio::time::sleep(GAP).await;
                 }
                 Heard::StartOver => {
                     self.knowledge.lease.end();
+                    self.store.forget_connections();
                     self.position = None;
                     return Ok(());
                 }
             }
+            tokio::time::sleep(GAP).await;
         }
     }
 
@@ -148,18 +149,19 @@ impl Feed {
         let renewal = due.then(|| self.renewal(at.applied));
         let answer = connection.poll(&self.options.who, at.applied, BATCH, renewal).await?;
         clock.hear(answer.now, clock.boot());
-        if !answer.same_history || answer.history != at.history || (due && !answer.renewed) {
+        if answer.head < at.applied {
+            connection.note_went_back(at.applied).await?;
             return Ok(Heard::StartOver);
         }
-        if answer.head < at.applied {
-            self.store.note_went_back(at.applied).await?;
+        if !answer.same_history || answer.history != at.history || (due && !answer.renewed) {
             return Ok(Heard::StartOver);
         }
         Ok(self.hear(at, asked, due, answer))
     }
 
     fn hear(&mut self, mut at: Position, asked: BootInstant, renewed: bool, answer: Answer) -> Heard {
-        self.place.move_to(place(&self.options.who.region, &at.history, answer.epoch));
+        let region = &self.options.who.region;
+        self.place.move_to(Place::new(region, &at.history.to_string(), answer.epoch));
         self.knowledge.apply(&answer.changes);
         at.applied = answer.changes.last().map_or(at.applied, |last| last.seq);
         let heard_all = i64::try_from(answer.changes.len()).is_ok_and(|n| n < BATCH);
@@ -186,8 +188,13 @@ impl Feed {
     }
 }
 
-/// The place that entries of this region are sealed for, in this history and epoch.
-fn place(region: &str, history: &History, epoch: i64) -> Place {
-    let History { system_identifier, timeline, restore_counter } = history;
-    Place::new(region, &format!("{system_identifier}.{timeline}.{restore_counter}"), epoch)
+/// Which history the database tells, and whether our master keys are those of it.
+pub(super) async fn recognise(
+    connection: &FeedConnection,
+    master_checks: &[String],
+) -> Result<History, StartError> {
+    let current = master_checks.first().ok_or(StartError::WrongMasterKeys)?;
+    let (history, check) = connection.note_history(current).await?;
+    // One of ours is enough: a new master key comes before the old one while keys are rotated.
+    if master_checks.contains(&check) { Ok(history) } else { Err(StartError::WrongMasterKeys) }
 }

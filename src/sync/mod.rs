@@ -63,6 +63,16 @@ pub enum StartError {
     /// Other master keys made what is in the database.
     #[error("the master keys are not those of this database: entries and secrets could not be read")]
     WrongMasterKeys,
+    /// Regions that every key would wait for, and for which nothing would ever acknowledge.
+    #[error(
+        "this database belongs to the region {required}; a second one, {ours}, is not served yet: set region = \"{required}\""
+    )]
+    SecondRegion {
+        /// The one that was asked for.
+        ours: String,
+        /// The ones that are there.
+        required: String,
+    },
     /// Postgres itself.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,6 +96,7 @@ impl FeedStatus {
 pub struct Sync {
     spread: Spread,
     stop: CancellationToken,
+    broken: CancellationToken,
     tasks: TaskTracker,
     store: Store,
     who: Identity,
@@ -108,7 +119,7 @@ impl Sync {
         let (status, watching) = watch::channel(FeedStatus::UNHEARD);
         let mut first = watching.clone();
         let (changed, rewarm) = mpsc::channel(REWARM);
-        let spread = Spread::new(store.clone(), options.believed());
+        let spread = Spread::new(store.clone());
         let who = options.who.clone();
         let mut feed = feed::Feed {
             store: store.clone(),
@@ -122,7 +133,8 @@ impl Sync {
             spread: spread.clone(),
             position: None,
         };
-        feed.load().await?;
+        let connection = store.connect_feed(Arc::clone(&feed.wake)).await?;
+        feed.load(&connection).await?;
         let warmer = warmer::Warmer {
             store: store.clone(),
             knowledge,
@@ -133,18 +145,26 @@ impl Sync {
             rewarm,
         };
         let keep = feed.options.floor_limit;
-        tasks.spawn_local(feed.run(stop.clone()));
-        tasks.spawn_local(warmer.run(stop.clone()));
-        tasks.spawn_local(spread.clone().run(stop.clone()));
+        let broken = CancellationToken::new();
+        let vital = || Vital { stop: stop.clone(), broken: broken.clone() };
+        tasks.spawn_local(vital().live(feed.run(stop.clone())));
+        tasks.spawn_local(vital().live(warmer.run(stop.clone())));
+        tasks.spawn_local(vital().live(spread.clone().run(stop.clone())));
         tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
         // A lease before the first request, if Postgres answers; without one it serves all the same.
         drop(tokio::time::timeout(FIRST_LEASE, first.changed()).await);
-        Ok(Self { spread, stop, tasks, store, who })
+        Ok(Self { spread, stop, broken, tasks, store, who })
     }
 
     /// Looks at the signing keys again now and then.
-    pub fn keep_keyring(&self, store: Store, sealer: Arc<Sealer>, cell: Arc<KeyringCell>) {
-        self.tasks.spawn_local(signing::refresh(store, sealer, cell, self.stop.clone()));
+    pub fn keep_keyring(&self, sealer: Arc<Sealer>, cell: Arc<KeyringCell>) {
+        self.tasks.spawn_local(signing::refresh(self.store.clone(), sealer, cell, self.stop.clone()));
+    }
+
+    /// Resolves when a task has ended by a mistake of ours. Without it the instance would go on in
+    /// silence, without leases or without ever warming again: better to end, and be started anew.
+    pub fn broken(&self) -> impl Future<Output = ()> + 'static {
+        self.broken.clone().cancelled_owned()
     }
 
     /// Knows how far everybody is.
@@ -163,6 +183,39 @@ impl Sync {
             tracing::warn!(%error, "the lease could not be given back; revokes wait until it ends");
         }
     }
+}
+
+/// A task that must not end before it is told to.
+struct Vital {
+    stop: CancellationToken,
+    broken: CancellationToken,
+}
+
+impl Vital {
+    async fn live(self, task: impl Future<Output = ()>) {
+        task.await;
+    }
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        // Also when the task panics, and takes this with it.
+        if !self.stop.is_cancelled() {
+            tracing::error!("a task of the synchronisation ended by itself");
+            self.broken.cancel();
+        }
+    }
+}
+
+/// Checks that these are the master keys of this database, and makes them so if it has none yet. To be
+/// done before anything is sealed or hashed with them.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn recognise(store: &Store, master_checks: &[String]) -> Result<(), StartError> {
+    let connection = store.connect_feed(Arc::new(Notify::new())).await?;
+    feed::recognise(&connection, master_checks).await?;
+    Ok(())
 }
 
 async fn prune(store: Store, keep: usize, stop: CancellationToken) {

@@ -4,13 +4,13 @@
 //! who wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// The wait between two questions while somebody waits for the answer.
 const WAITED_FOR: Duration = Duration::from_millis(15);
@@ -29,11 +29,19 @@ pub struct Spread {
 
 struct Shared {
     store: Store,
-    believed: Duration,
-    frontier: watch::Sender<i64>,
+    /// How often the question was asked.
+    rounds: AtomicU64,
+    proofs: watch::Sender<Proof>,
     waiting: AtomicUsize,
     asked: Notify,
     flips: broadcast::Sender<String>,
+}
+
+/// The answer to one round of asking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Proof {
+    round: u64,
+    frontier: i64,
 }
 
 /// Counts somebody who waits, for as long as it lives.
@@ -54,11 +62,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Spread {
-    pub(super) fn new(store: Store, believed: Duration) -> Self {
+    pub(super) fn new(store: Store) -> Self {
         let shared = Shared {
             store,
-            believed,
-            frontier: watch::Sender::new(NOTHING),
+            rounds: AtomicU64::new(0),
+            proofs: watch::Sender::new(Proof { round: 0, frontier: NOTHING }),
             waiting: AtomicUsize::new(0),
             asked: Notify::new(),
             flips: broadcast::Sender::new(FLIPS),
@@ -69,9 +77,12 @@ impl Spread {
     /// Waits until every instance has applied all changes up to `seq` or has lost its lease, and
     /// what was revoking up to there is written as revoked. False when that took longer than `limit`.
     pub async fn reached(&self, seq: i64, limit: Duration) -> bool {
-        let mut frontier = self.shared.frontier.subscribe();
+        // Only what was asked from now on counts: an older answer may be of a history that is over, in
+        // which this `seq` was something else.
+        let before = self.shared.rounds.load(Ordering::SeqCst);
+        let mut proofs = self.shared.proofs.subscribe();
         let _waiting = Waiting::new(&self.shared);
-        let passed = frontier.wait_for(|frontier| *frontier >= seq);
+        let passed = proofs.wait_for(|proof| proof.round > before && proof.frontier >= seq);
         matches!(tokio::time::timeout(limit, passed).await, Ok(Ok(_)))
     }
 
@@ -100,9 +111,7 @@ impl Spread {
     pub(super) async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             loop {
-                if let Err(error) = self.advance().await {
-                    tracing::debug!(%error, "the frontier is not known");
-                }
+                self.ask().await;
                 if self.shared.waiting.load(Ordering::Relaxed) > 0 {
                     tokio::time::sleep(WAITED_FOR).await;
                 } else {
@@ -113,16 +122,18 @@ impl Spread {
         .await;
     }
 
-    async fn advance(&self) -> Result<(), StoreError> {
-        let Shared { store, believed, frontier, .. } = &*self.shared;
-        let now = store.frontier(*believed).await?;
-        let proven = if now.settled { now.seq } else { NOTHING };
-        if now.settled {
-            // Written first, told then: who has waited finds `revoked`. Also for revocations whose
-            // own request did not live to see their end.
-            store.finish_revocations(now.seq).await?;
-        }
-        frontier.send_if_modified(|known| std::mem::replace(known, proven) != proven);
-        Ok(())
+    async fn ask(&self) {
+        let round = self.shared.rounds.fetch_add(1, Ordering::SeqCst) + 1;
+        // Written first, told then: who has waited finds `revoked`. Also for revocations whose own
+        // request did not live to see their end.
+        let frontier = match self.shared.store.finish_revocations().await {
+            Ok(now) if now.settled => now.seq,
+            Ok(_) => NOTHING,
+            Err(error) => {
+                tracing::debug!(%error, "the frontier is not known");
+                NOTHING
+            }
+        };
+        self.shared.proofs.send_replace(Proof { round, frontier });
     }
 }

@@ -20,8 +20,8 @@ use crate::store::{Store, StoreError};
 
 /// The most credentials that are looked after in one round.
 const BATCH: i64 = 256;
-/// How many of them at once.
-const AT_ONCE: usize = 16;
+/// How many of them at once: as many connections are kept free for it.
+const AT_ONCE: usize = 2;
 /// The wait between two rounds while something is pending.
 const PENDING: Duration = Duration::from_millis(25);
 /// The wait between two looks when nothing is known to be pending.
@@ -75,8 +75,8 @@ impl Warmer {
     async fn round(&mut self) -> Result<bool, StoreError> {
         let unsettled = self.store.list_unsettled(&self.region_name, BATCH).await?;
         let epoch = self.place.load().epoch();
-        let (missing, acknowledged): (Vec<_>, Vec<_>) = unsettled.iter().partition(|u| !u.acknowledged);
-        let read_back = self.warm(missing.iter().map(|u| u.credential.clone())).await;
+        let missing = unsettled.iter().filter(|u| !u.acknowledged);
+        let read_back = self.warm(missing.map(|u| u.credential.clone())).await;
         if !read_back.is_empty() {
             let read_back: Vec<_> = read_back.into_iter().collect();
             self.store.acknowledge(&self.region_name, epoch, &read_back).await?;
@@ -84,12 +84,6 @@ impl Warmer {
         let names: Vec<String> = unsettled.iter().map(|u| u.credential.clone()).collect();
         let flipped = if names.is_empty() { Vec::new() } else { self.store.flip(&names).await? };
         metrics::counter!("carnet_flips_total").increment(flipped.len() as u64);
-        tracing::trace!(
-            missing = missing.len(),
-            waiting = acknowledged.len(),
-            flipped = flipped.len(),
-            "warmed"
-        );
         self.freshen().await;
         Ok(flipped.len() < names.len())
     }
@@ -129,14 +123,17 @@ impl Warmer {
 
     async fn write_and_read_back(&self, credential: &str) -> anyhow::Result<Option<i64>> {
         let place = self.region.place();
-        let Some(entry) = self.store.read_record(credential).await?.entry else { return Ok(None) };
+        let reading = self.store.read_record(credential).await?;
+        let Some(entry) = reading.entry.filter(|_| reading.history.to_string() == place.history()) else {
+            return Ok(None);
+        };
         self.region.fill(&place, &entry, false).await?;
-        let mut found = self.region.get(credential).await?;
+        let mut found = self.region.get(&place, credential).await?;
         if matches!(found, Found::Unreadable) {
             // Not ours, or not of this epoch, but claiming to be newer: it must not keep its place.
             metrics::counter!("carnet_entries_unreadable_total").increment(1);
             self.region.fill(&place, &entry, true).await?;
-            found = self.region.get(credential).await?;
+            found = self.region.get(&place, credential).await?;
         }
         match found {
             Found::Entry(read) if read.version >= entry.version && self.knowledge.admits(&read) => {

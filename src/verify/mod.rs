@@ -58,7 +58,7 @@ impl Verifier {
     pub async fn bearer(&self, token: &str) -> Result<Verified, VerifyError> {
         let clock = self.directory.clock();
         // Before Postgres was ever heard there is no time to judge by.
-        let now = clock.authority().ok_or(Outage::Stopping)?;
+        let now = clock.authority().ok_or(Outage::Unheard)?;
         let keyring = self.keyring.load();
         let claims =
             self.accepted.accept(token, &keyring, now.as_second(), &self.issuer).map_err(|rejected| {
@@ -90,7 +90,7 @@ fn behind(
             let key = record.keys(now).find(|key| key.api_key_id.to_string() == *id);
             match key.map(|key| (key.status, key.audience.as_str())) {
                 None => return gone(),
-                Some((Liveness::Pending, _)) => return Verdict::Doubtful(Err(VerifyError::Pending)),
+                Some((Liveness::Pending, _)) => return Verdict::Armed(Err(VerifyError::Pending)),
                 Some((Liveness::Valid, audience)) => audience,
             }
         }
