@@ -77,37 +77,41 @@ CREATE TABLE credential (
     credential text PRIMARY KEY,
     tsg_id     text NOT NULL REFERENCES tenant,
     version    bigint NOT NULL DEFAULT 0,   -- raised by every change of the record, never lowered
-    seq        bigint NOT NULL DEFAULT 0    -- the last change that raised it
+    seq        bigint NOT NULL DEFAULT 0,   -- the last change that raised it
+    UNIQUE (tsg_id, credential)             -- what refers to it is of the same tenant
 );
 
 CREATE TABLE service_account (
     id            uuid PRIMARY KEY,
     tsg_id        text NOT NULL REFERENCES tenant,
     name          text NOT NULL,
-    client_id     text NOT NULL UNIQUE REFERENCES credential (credential),
+    client_id     text NOT NULL UNIQUE,
     description   text,
     contact_email text,
     enabled       boolean NOT NULL DEFAULT true,
     deleted_at    timestamptz,              -- the row stays: a client_id is never given twice
     created_at    timestamptz NOT NULL DEFAULT now(),
     created_by    text NOT NULL,
-    revision      integer NOT NULL DEFAULT 1
+    revision      integer NOT NULL DEFAULT 1,
+    UNIQUE (tsg_id, id),
+    FOREIGN KEY (tsg_id, client_id) REFERENCES credential (tsg_id, credential)
 );
-CREATE INDEX service_account_tenant ON service_account (tsg_id, id);
 
 -- One of an account's secrets. Its id is the public part of the secret.
 CREATE TABLE client_secret (
     credential_id      text PRIMARY KEY CHECK (credential_id ~ '^[0-9A-Za-z]{16}$'),
     tsg_id             text NOT NULL REFERENCES tenant,
-    service_account_id uuid NOT NULL REFERENCES service_account,
-    credential         text NOT NULL REFERENCES credential,
+    service_account_id uuid NOT NULL,
+    credential         text NOT NULL,
     name               text NOT NULL,
     status             secret_status NOT NULL DEFAULT 'pending',
     pepper             text NOT NULL,       -- the id of the master key whose pepper made the hash
     hash               bytea NOT NULL CHECK (octet_length(hash) = 32),
     expires_at         timestamptz,
     created_at         timestamptz NOT NULL DEFAULT now(),
-    revoking_seq       bigint               -- the change that tells of its revocation
+    revoking_seq       bigint,              -- the change that tells of its revocation
+    FOREIGN KEY (tsg_id, service_account_id) REFERENCES service_account (tsg_id, id),
+    FOREIGN KEY (tsg_id, credential) REFERENCES credential (tsg_id, credential)
 );
 CREATE INDEX client_secret_account ON client_secret (service_account_id);
 CREATE INDEX client_secret_unsettled ON client_secret (credential) WHERE status IN ('pending', 'revoking');
@@ -138,11 +142,12 @@ CREATE TABLE role_permission (
 CREATE TABLE access_policy (
     id            uuid PRIMARY KEY,
     tsg_id        text NOT NULL REFERENCES tenant,
-    principal     text NOT NULL REFERENCES credential (credential),
+    principal     text NOT NULL,
     role_id       uuid REFERENCES role,     -- none: access without a right, only where asked for by name
     products      text[],                   -- none: all apps and services
     target_tsg_id text NOT NULL REFERENCES tenant,
     created_at    timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (tsg_id, principal) REFERENCES credential (tsg_id, credential),
     CONSTRAINT access_policy_once UNIQUE NULLS NOT DISTINCT (principal, role_id, products, target_tsg_id)
 );
 CREATE INDEX access_policy_tenant ON access_policy (tsg_id, id);
@@ -156,8 +161,8 @@ CREATE TABLE api_key (
     name               text,
     status             key_status NOT NULL,
     slot               text,
-    service_account_id uuid REFERENCES service_account,
-    credential         text REFERENCES credential,   -- whose record carries this key
+    service_account_id uuid,
+    credential         text,                -- whose record carries this key
     comment            text,
     expires_at         timestamptz,
     created_at         timestamptz NOT NULL DEFAULT now(),
@@ -166,7 +171,9 @@ CREATE TABLE api_key (
     revoked_at         timestamptz,
     revoked_by         text,
     revoke_reason      text,
-    revoking_seq       bigint               -- the change that tells of its revocation
+    revoking_seq       bigint,              -- the change that tells of its revocation
+    FOREIGN KEY (tsg_id, service_account_id) REFERENCES service_account (tsg_id, id),
+    FOREIGN KEY (tsg_id, credential) REFERENCES credential (tsg_id, credential)
 );
 CREATE UNIQUE INDEX api_key_one_per_slot ON api_key (tsg_id, slot) WHERE slot IS NOT NULL;
 CREATE UNIQUE INDEX api_key_one_per_account ON api_key (service_account_id) WHERE slot IS NOT NULL;

@@ -75,6 +75,8 @@ BEGIN
     WITH raised AS (
         UPDATE credential SET version = version + 1
         WHERE credential = ANY (p_credentials)
+          -- Who may see one tenant only touches that one.
+          AND (current_setting('role') <> 'carnet_tenant' OR tsg_id = current_setting('carnet.tsg_id', true))
         RETURNING credential, version
     ), appended AS (
         INSERT INTO change (credential, version, kind)

@@ -20,33 +20,61 @@ END $$;
 CREATE FUNCTION current_tsg() RETURNS text
 LANGUAGE sql STABLE AS $$ SELECT current_setting('carnet.tsg_id', true) $$;
 
--- What a caller may do in a tenant, read under a lock on the caller's own account, so that it
--- cannot be disabled between this question and the change that depends on it. One row always:
--- alive: its account, secret and tenant still authenticate; reaches: the tenant exists and is the
--- token's own or below it; rights: [{permission, products|null}].
+-- What a caller may do in a tenant. One row always: alive: its account, secret and tenant still
+-- authenticate; reaches: the tenant exists and is the token's own or below it; rights:
+-- [{permission, products|null}].
+--
+-- Whoever changes something holds its own account as it is, so that it cannot be disabled between
+-- this question and the change that depends on it; and the account that is used (shared) or changed
+-- (exclusively), first. These are advisory locks and not row locks because they queue fairly: with row
+-- locks, somebody who never stops asking could keep an administrator from disabling him.
 CREATE FUNCTION caller_rights(
     p_client_id text, p_credential_id text, p_token_tsg text, p_tsg_id text,
+    p_holds boolean, p_account uuid, p_changes_it boolean,
     OUT alive boolean, OUT reaches boolean, OUT rights jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_path text[];
 BEGIN
+    SELECT path INTO v_path FROM tenant WHERE tsg_id = p_tsg_id;
+    reaches := coalesce(p_token_tsg = ANY (v_path), false);
+    IF p_holds AND reaches THEN
+        PERFORM CASE WHEN p_changes_it THEN pg_advisory_xact_lock(7029, hashtext(id::text))
+                     ELSE pg_advisory_xact_lock_shared(7029, hashtext(id::text)) END
+        FROM service_account WHERE id = p_account AND tsg_id = p_tsg_id;
+        PERFORM pg_advisory_xact_lock_shared(7029, hashtext(id::text))
+        FROM service_account WHERE client_id = p_client_id;
+    END IF;
+    -- Each statement sees what was committed before it began, so what follows is true under the locks.
     PERFORM 1
     FROM service_account a
     JOIN tenant t ON t.tsg_id = a.tsg_id
     JOIN client_secret s ON s.service_account_id = a.id
     WHERE a.client_id = p_client_id AND a.enabled AND a.deleted_at IS NULL
       AND t.status = 'active' AND s.credential_id = p_credential_id AND s.status = 'valid'
-      AND (s.expires_at IS NULL OR s.expires_at > now())
-    FOR SHARE OF a, s;
+      AND (s.expires_at IS NULL OR s.expires_at > clock_timestamp());
     alive := FOUND;
-    SELECT path INTO v_path FROM tenant WHERE tsg_id = p_tsg_id;
-    reaches := coalesce(p_token_tsg = ANY (v_path), false);
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('permission', rp.permission, 'products', g.products)), '[]')
     INTO rights
     FROM access_policy g JOIN role_permission rp ON rp.role_id = g.role_id
     WHERE alive AND reaches AND g.principal = p_client_id AND g.target_tsg_id = ANY (v_path);
 END $$;
+
+-- The permissions that a principal holds somewhere and the caller does not hold there, at least as
+-- widely. Nobody takes away, or takes over, what they do not hold themselves.
+CREATE FUNCTION caller_lacks(p_client_id text, p_token_tsg text, p_principal text) RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(array_agg(DISTINCT rp.permission ORDER BY rp.permission), '{}')
+    FROM access_policy g
+    JOIN role_permission rp ON rp.role_id = g.role_id
+    JOIN tenant t ON t.tsg_id = g.target_tsg_id
+    WHERE g.principal = p_principal AND NOT (
+        p_token_tsg = ANY (t.path) AND EXISTS (
+            SELECT 1 FROM access_policy c JOIN role_permission cr ON cr.role_id = c.role_id
+            WHERE c.principal = p_client_id AND cr.permission = rp.permission
+              AND c.target_tsg_id = ANY (t.path)
+              AND (c.products IS NULL OR g.products <@ c.products)))
+$$;
 
 -- The tenants from the root to this one, or nothing. The shape of the tree never changes, so the
 -- answer may be kept for ever.
@@ -100,7 +128,13 @@ GRANT SELECT, DELETE ON change TO carnet_engine;
 GRANT SELECT, INSERT, UPDATE ON authority TO carnet_engine;
 
 REVOKE ALL ON FUNCTION append_changes(text[]), flip_ready(text[]), authority_now(),
-    caller_rights(text, text, text, text), tenant_path(text) FROM PUBLIC;
+    caller_rights(text, text, text, text, boolean, uuid, boolean), caller_lacks(text, text, text),
+    tenant_path(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION append_changes(text[]) TO carnet_tenant;
-GRANT EXECUTE ON FUNCTION caller_rights(text, text, text, text), tenant_path(text) TO carnet_tenant;
+GRANT EXECUTE ON FUNCTION caller_rights(text, text, text, text, boolean, uuid, boolean),
+    caller_lacks(text, text, text), tenant_path(text) TO carnet_tenant;
 GRANT EXECUTE ON FUNCTION flip_ready(text[]), authority_now(), tenant_path(text) TO carnet_engine;
+
+-- Whoever migrates serves, unless an administrator divides the two: GRANT carnet_tenant, carnet_engine
+-- TO the role that serves.
+GRANT carnet_tenant, carnet_engine TO CURRENT_USER;

@@ -34,7 +34,12 @@ pub(super) async fn ready(
     let file = directory.join("demo.json");
     if file.exists() {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        return serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()));
+        let demo: Demo =
+            serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))?;
+        // The file may have outlived its database.
+        if store.read_record(&demo.client_id).await?.entry.is_some() {
+            return Ok(demo);
+        }
     }
     let made = bootstrap(store, pepper, domain, "Demo").await?;
     let demo = Demo {

@@ -1,7 +1,6 @@
 //! `carnet dev`: private stores, a server beside them, a demo tenant; everything goes when it goes.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::demo::{self, Demo};
 use super::{Foreground, StoreOptions, Stores};
 use crate::app::{self, App};
 use crate::config::{Config, RawConfig};
+use crate::sync::recognise;
 
 /// The longest that the demo administrator's secret may take to be valid everywhere.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -42,13 +42,9 @@ pub async fn run(options: DevOptions, stop: impl Future<Output = ()>) -> anyhow:
     let certificate = options.tls.then(|| certificate::make(&data)).transpose()?;
     let port = if throw_away { 0 } else { options.port };
     let config = config(&stores, &data, certificate.as_ref(), port)?;
-    let (store, masters) = (app::store(&config)?, app::master_keys(&config)?);
-    store.migrate().await?;
-    let demo = demo::ready(&store, &masters.pepper(), &config.domain, &data).await?;
-    let app = App::build(config).await?;
-    if !app.manage().spread.flipped(&demo.client_id, SETTLED).await {
-        bail!("the demo administrator's secret was not valid within {SETTLED:?}");
-    }
+    let (app, demo) = start(config, &data).await.with_context(|| {
+        format!("{} may be of another version of Carnet: remove it to start anew", data.display())
+    })?;
     let variables = variables(&app, &stores, &demo, certificate.as_ref());
     let ended = if let Some(command) = options.exec {
         exec(app, &command, &variables, stop).await?
@@ -59,6 +55,30 @@ pub async fn run(options: DevOptions, stop: impl Future<Output = ()>) -> anyhow:
     };
     actix_web::rt::task::spawn_blocking(move || stores.stop()).await?;
     Ok(ended)
+}
+
+/// Migrates, makes the demo tenant if there is none, and serves.
+async fn start(config: Config, data: &Path) -> anyhow::Result<(App, Demo)> {
+    let (store, masters) = (app::store(&config)?, app::master_keys(&config)?);
+    store.migrate().await?;
+    recognise(&store, &app::master_checks(&masters)).await?;
+    let demo = demo::ready(&store, &masters.pepper(), &config.domain, data).await?;
+    let app = match App::build(config.clone()).await {
+        // Whoever starts two at once does not care which of them gets the port.
+        Err(error) if is_in_use(&error) => {
+            App::build(Config { bind: "127.0.0.1:0".to_owned(), ..config }).await?
+        }
+        built => built?,
+    };
+    if !app.manage().spread.flipped(&demo.client_id, SETTLED).await {
+        bail!("the demo administrator's secret was not valid within {SETTLED:?}");
+    }
+    Ok((app, demo))
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 /// Serves while the command runs.
@@ -86,7 +106,6 @@ fn config(
     certificate: Option<&Certificate>,
     port: u16,
 ) -> anyhow::Result<Config> {
-    let port = TcpListener::bind(("127.0.0.1", port)).map_or(0, |_| port);
     let mut values = serde_json::json!({
         "bind": format!("127.0.0.1:{port}"),
         "database_url": stores.database_url(),
@@ -142,6 +161,10 @@ fn welcome(variables: &[(&str, String)]) -> std::io::Result<()> {
     }
     writeln!(out, "\nPaste this to get a token:\n")?;
     writeln!(out, "  curl -s {url}/oauth2/token -u '{id}:{secret}' -d grant_type=client_credentials\n")?;
+    writeln!(out, "Or this, for the walk of the README and for scripts:\n")?;
+    let tenant = value("CARNET_TSG_ID");
+    let ids = format!("CARNET_URL={url} CARNET_TSG_ID={tenant} CARNET_CLIENT_ID={id}");
+    writeln!(out, "  export {ids} CARNET_CLIENT_SECRET={secret}\n")?;
     writeln!(out, "Ctrl-C stops everything.")?;
     out.flush()
 }

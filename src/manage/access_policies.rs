@@ -9,10 +9,14 @@ use uuid::Uuid;
 
 use super::once::{self, Made, Once};
 use super::roles::may_grant;
-use super::{Caller, Expected, Listing, Manage, ManageError, Page, Withdrawn, needs, reads, record, text};
+use super::{
+    Caller, Expected, Listing, Manage, ManageError, Page, Withdrawn, holds_no_more, needs, reads, record,
+    text,
+};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::access_policies::{self, AccessPolicy};
+use crate::store::caller::Hold;
 use crate::store::roles::{self, Role};
 use crate::store::{Changed, Inserted, Tx, caller, products, service_accounts};
 
@@ -106,7 +110,7 @@ impl Manage {
         once: Option<&Once>,
     ) -> Result<Made<AccessPolicy>, ManageError> {
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs(&standing.rights, Permission::AccessPolicy)?;
             let id = self.row_id(standing.now)?;
             if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
@@ -158,8 +162,7 @@ impl Manage {
         if crate::store::tenants::find(tx, tsg_id, &target).await?.is_none() {
             return Err(ManageError::NotADescendant { field: "tenant", tsg_id: target.to_string() });
         }
-        let Caller { client_id, credential_id, tsg_id: own } = caller;
-        let there = caller::read_rights(tx, client_id, credential_id, own, &target).await?;
+        let there = caller::read_rights(tx, caller.asker(), &target, Hold::Nothing).await?;
         let permissions = role.as_ref().map_or(&[][..], |role| &role.permissions);
         may_grant(&there.rights, permissions, products.as_deref())?;
         Ok(Granted { role, products, target })
@@ -176,7 +179,7 @@ impl Manage {
         id: Uuid,
     ) -> Result<AccessPolicy, ManageError> {
         let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::AccessPolicy)?;
             read(tx, tsg_id, id).await
         };
@@ -194,7 +197,7 @@ impl Manage {
         page: &Page<Uuid>,
     ) -> Result<Listing<AccessPolicy, Uuid>, ManageError> {
         let list = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::AccessPolicy)?;
             let rows = access_policies::list(tx, tsg_id, page.after, page.probe()).await?;
             Ok(Listing::of(rows, page, |policy| policy.id))
@@ -214,10 +217,11 @@ impl Manage {
         expected: &Expected,
     ) -> Result<Withdrawn<()>, ManageError> {
         let delete = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs(&standing.rights, Permission::AccessPolicy)?;
             let policy = read(tx, tsg_id, id).await?;
             expected.check(REVISION)?;
+            holds_no_more(tx, caller, &policy.principal).await?;
             if access_policies::delete(tx, &policy).await? == Changed::NotThere {
                 return Err(ManageError::NotFound);
             }

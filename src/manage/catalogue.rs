@@ -2,6 +2,7 @@
 
 use super::{Caller, Listing, Manage, ManageError, Page};
 use crate::store::Tx;
+use crate::store::caller::Hold;
 use crate::store::products::{self, PermissionText, Product};
 
 impl Manage {
@@ -15,7 +16,7 @@ impl Manage {
         page: &Page<String>,
     ) -> Result<Listing<Product, String>, ManageError> {
         let list = async |tx: &mut Tx| {
-            self.admit(tx, caller, &caller.tsg_id).await?;
+            self.admit(tx, caller, &caller.tsg_id, Hold::Nothing).await?;
             let rows = products::list(tx, page.after.as_deref(), page.probe()).await?;
             Ok(Listing::of(rows, page, |p| p.product.clone()))
         };
@@ -32,7 +33,7 @@ impl Manage {
         page: &Page<String>,
     ) -> Result<Listing<PermissionText, String>, ManageError> {
         let list = async |tx: &mut Tx| {
-            self.admit(tx, caller, &caller.tsg_id).await?;
+            self.admit(tx, caller, &caller.tsg_id, Hold::Nothing).await?;
             let rows = products::list_permissions(tx, page.after.as_deref(), page.probe()).await?;
             Ok(Listing::of(rows, page, |p| p.permission.clone()))
         };

@@ -10,6 +10,7 @@ use super::once::{self, Made, Once};
 use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, text};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
+use crate::store::caller::Hold;
 use crate::store::licenses::{self, License};
 use crate::store::{Inserted, Tx, products};
 
@@ -39,7 +40,7 @@ impl Manage {
         once: Option<&Once>,
     ) -> Result<Made<License>, ManageError> {
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs(&standing.rights, Permission::License)?;
             let id = self.row_id(standing.now)?;
             if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
@@ -72,7 +73,7 @@ impl Manage {
     /// [`ManageError`].
     pub async fn license(&self, caller: &Caller, tsg_id: &TsgId, id: Uuid) -> Result<License, ManageError> {
         let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::License)?;
             read(tx, tsg_id, id).await
         };
@@ -90,7 +91,7 @@ impl Manage {
         page: &Page<Uuid>,
     ) -> Result<Listing<License, Uuid>, ManageError> {
         let list = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::License)?;
             let rows = licenses::list(tx, tsg_id, page.after, page.probe()).await?;
             Ok(Listing::of(rows, page, |license| license.id))

@@ -20,7 +20,7 @@ use crate::domain::numbering;
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
 use crate::seal::MasterKeys;
-use crate::store::caller::{self, Standing};
+use crate::store::caller::{self, Asker, Hold, Standing};
 use crate::store::{Committed, Store, StoreError, Tx, audit};
 use crate::sync::Spread;
 use crate::token::claims::AccessClaims;
@@ -91,6 +91,13 @@ impl Caller {
     }
 }
 
+impl Caller {
+    fn asker(&self) -> Asker<'_> {
+        let Self { client_id, credential_id, tsg_id } = self;
+        Asker { client_id, credential_id, token_tsg: tsg_id }
+    }
+}
+
 /// A change that takes something away, and whether everybody has heard of it.
 #[derive(Clone, Debug)]
 pub struct Withdrawn<T> {
@@ -113,10 +120,14 @@ impl Manage {
     }
 
     /// The first step of every use case: the caller still authenticates, and reaches the tenant.
-    async fn admit(&self, tx: &Tx, caller: &Caller, tsg_id: &TsgId) -> Result<Standing, ManageError> {
-        let Caller { client_id, credential_id, tsg_id: own } = caller;
-        let standing = caller::read_rights(tx, client_id, credential_id, own, tsg_id).await?;
-        match standing {
+    async fn admit(
+        &self,
+        tx: &Tx,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        hold: Hold,
+    ) -> Result<Standing, ManageError> {
+        match caller::read_rights(tx, caller.asker(), tsg_id, hold).await? {
             Standing { alive: false, .. } => Err(ManageError::InvalidToken),
             Standing { reaches: false, .. } => Err(ManageError::NotFound),
             standing => Ok(standing),
@@ -150,6 +161,13 @@ fn needs(rights: &Rights, permission: Permission) -> Result<(), ManageError> {
 /// For reading: the noun's own permission, or the one to read everything.
 fn reads(rights: &Rights, permission: Permission) -> Result<(), ManageError> {
     if rights.hold(Permission::Read.name()) { Ok(()) } else { needs(rights, permission) }
+}
+
+/// Nobody changes or takes away what holds more than they do: the last one who may do everything
+/// would be at the mercy of whoever may delete accounts, and so would be what they could reset.
+async fn holds_no_more(tx: &Tx, caller: &Caller, principal: &str) -> Result<(), ManageError> {
+    let lacking = caller::read_lacking(tx, caller.asker(), principal).await?;
+    if lacking.is_empty() { Ok(()) } else { Err(ManageError::CannotGrant(lacking)) }
 }
 
 /// Writes the audit event of a change.

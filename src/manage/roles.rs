@@ -9,6 +9,7 @@ use super::once::{self, Made, Once};
 use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, text};
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
+use crate::store::caller::Hold;
 use crate::store::roles::{self, Role};
 use crate::store::{Inserted, Tx, products};
 
@@ -44,7 +45,7 @@ impl Manage {
         permissions.sort_unstable();
         permissions.dedup();
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs(&standing.rights, Permission::CustomRole)?;
             let id = self.row_id(standing.now)?;
             if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
@@ -80,7 +81,7 @@ impl Manage {
     /// [`ManageError`].
     pub async fn role(&self, caller: &Caller, tsg_id: &TsgId, id: Uuid) -> Result<Role, ManageError> {
         let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::CustomRole)?;
             read(tx, tsg_id, id).await
         };
@@ -98,7 +99,7 @@ impl Manage {
         page: &Page<Uuid>,
     ) -> Result<Listing<Role, Uuid>, ManageError> {
         let list = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::CustomRole)?;
             let rows = roles::list(tx, tsg_id, page.after, page.probe()).await?;
             Ok(Listing::of(rows, page, |role| role.id))

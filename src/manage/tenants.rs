@@ -9,6 +9,7 @@ use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, re
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::Tx;
+use crate::store::caller::Hold;
 use crate::store::tenants::{self, Tenant};
 
 /// A tenant to make.
@@ -36,7 +37,7 @@ impl Manage {
     ) -> Result<Made<Tenant>, ManageError> {
         let parent = new.parent_tsg_id.as_ref().unwrap_or(&caller.tsg_id);
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, parent).await.map_err(|e| match e {
+            let standing = self.admit(tx, caller, parent, Hold::Caller).await.map_err(|e| match e {
                 ManageError::NotFound => {
                     ManageError::NotADescendant { field: "parent_tsg_id", tsg_id: parent.to_string() }
                 }
@@ -62,7 +63,7 @@ impl Manage {
     /// [`ManageError`].
     pub async fn tenant(&self, caller: &Caller, tsg_id: &TsgId) -> Result<Tenant, ManageError> {
         let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::Tenant)?;
             read(tx, tsg_id, tsg_id).await
         };
@@ -80,7 +81,7 @@ impl Manage {
     ) -> Result<Listing<Tenant, TsgId>, ManageError> {
         let own = &caller.tsg_id;
         let list = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, own).await?;
+            let standing = self.admit(tx, caller, own, Hold::Nothing).await?;
             reads(&standing.rights, Permission::Tenant)?;
             let rows = tenants::list(tx, own, page.after.as_ref(), page.probe()).await?;
             Ok(Listing::of(rows, page, |t| t.tsg_id.clone()))

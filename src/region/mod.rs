@@ -43,6 +43,17 @@ pub enum RegionError {
     Seal,
 }
 
+impl RegionError {
+    /// Whether Redis is to be left alone, and not only what it said.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Redis(error) => error.is_unrecoverable_error() || error.is_io_error() || error.is_timeout(),
+            Self::TimedOut(_) | Self::Resting => true,
+            Self::Seal => false,
+        }
+    }
+}
+
 /// What a look into the cache found.
 #[derive(Debug)]
 pub enum Found {
@@ -107,10 +118,16 @@ impl Region {
         let mut ask = redis::cmd("HMGET");
         ask.arg(place.key(credential)).arg(&["version", "entry"]);
         let mut redis = self.redis.clone();
-        let (version, sealed): (Option<i64>, Option<Vec<u8>>) =
-            self.command(async { Ok(ask.query_async(&mut redis).await?) }).await?;
+        let look = self.command(async { Ok(ask.query_async(&mut redis).await?) }).await;
+        let (version, sealed): (Option<Vec<u8>>, Option<Vec<u8>>) = match look {
+            // It answered, but something else lies there than what we put there.
+            Err(error) if !error.is_outage() => return Ok(Found::Unreadable),
+            look => look?,
+        };
         let (Some(version), Some(sealed)) = (version, sealed) else { return Ok(Found::Nothing) };
-        Ok(self.open(place, credential, version, &sealed).map_or(Found::Unreadable, Found::Entry))
+        let version = std::str::from_utf8(&version).ok().and_then(|version| version.parse().ok());
+        let entry = version.and_then(|version| self.open(place, credential, version, &sealed));
+        Ok(entry.map_or(Found::Unreadable, Found::Entry))
     }
 
     fn open(&self, place: &Place, credential: &str, version: i64, sealed: &[u8]) -> Option<Entry> {
@@ -165,7 +182,9 @@ impl Region {
         let outcome = tokio::time::timeout(self.timeout, command)
             .await
             .unwrap_or(Err(RegionError::TimedOut(self.timeout)));
-        if let Err(error) = &outcome {
+        if let Err(error) = &outcome
+            && error.is_outage()
+        {
             self.rests_until_ms.store(now.plus(REST).as_millis(), Ordering::Relaxed);
             metrics::counter!("carnet_redis_failures_total").increment(1);
             tracing::debug!(%error, "Redis is left alone for a moment");

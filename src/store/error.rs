@@ -53,8 +53,9 @@ impl From<tokio_postgres::Error> for StoreError {
         match db.code() {
             &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => Self::Contended(error),
             code if code.code().starts_with("23") => Self::Violates(constraint(db)),
-            code if is_outage(code) => Self::Unavailable(Box::new(error)),
-            _ => Self::Broken(Box::new(error)),
+            // The server's own words: "db error" helps nobody.
+            code if is_outage(code) => Self::Unavailable(words(db).into()),
+            _ => Self::Broken(words(db).into()),
         }
     }
 }
@@ -65,6 +66,10 @@ fn is_outage(code: &SqlState) -> bool {
     const CLASSES: [&str; 6] = ["08", "28", "53", "57", "58", "XX"];
     const CODES: [&str; 4] = ["25006", "25P03", "25P04", "55P03"];
     CLASSES.iter().any(|class| code.code().starts_with(class)) || CODES.contains(&code.code())
+}
+
+fn words(db: &DbError) -> String {
+    format!("{} (SQLSTATE {})", db.message(), db.code().code())
 }
 
 fn constraint(db: &DbError) -> String {

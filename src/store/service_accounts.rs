@@ -68,39 +68,16 @@ pub struct NewServiceAccount<'a> {
     pub created_by: &'a str,
 }
 
-/// How long a row that was found stays as it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hold {
-    /// It was so when it was read.
-    Not,
-    /// Nobody changes it before this transaction ends; others may hold it so too.
-    ForUse,
-    /// Nobody else holds or changes it before this transaction, which may, ends.
-    ForChange,
-}
-
 /// One account of a tenant.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(
-    tx: &Tx,
-    tsg_id: &TsgId,
-    id: Uuid,
-    hold: Hold,
-) -> Result<Option<ServiceAccount>, StoreError> {
+pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Option<ServiceAccount>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/service_account_find_one.sql");
-    const FOR_USE: &str = include_str!("../../sql/queries/service_account_lock_for_use.sql");
-    const FOR_CHANGE: &str = include_str!("../../sql/queries/service_account_lock_for_change.sql");
-    let sql = match hold {
-        Hold::Not => FIND,
-        Hold::ForUse => FOR_USE,
-        Hold::ForChange => FOR_CHANGE,
-    };
-    tx.opt(sql, &[&tsg_id.as_str(), &id]).await?.as_ref().map(ServiceAccount::from_row).transpose()
+    tx.opt(FIND, &[&tsg_id.as_str(), &id]).await?.as_ref().map(ServiceAccount::from_row).transpose()
 }
 
-/// The account of a `client_id`, held for use.
+/// The account of a `client_id`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -109,7 +86,7 @@ pub async fn find_by_client_id(
     tsg_id: &TsgId,
     client_id: &str,
 ) -> Result<Option<ServiceAccount>, StoreError> {
-    const FIND: &str = include_str!("../../sql/queries/service_account_lock_by_client_id.sql");
+    const FIND: &str = include_str!("../../sql/queries/service_account_find_by_client_id.sql");
     let row = tx.opt(FIND, &[&tsg_id.as_str(), &client_id]).await?;
     row.as_ref().map(ServiceAccount::from_row).transpose()
 }

@@ -67,12 +67,12 @@ struct Running {
 
 impl Running {
     fn start(directory: &Path) -> Self {
-        let mut child = carnet()
-            .args(["dev", "--port", "0", "--data"])
-            .arg(directory)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("carnet runs");
+        let mut command = carnet();
+        command.args(["dev", "--port", "0", "--data"]).arg(directory).stdout(Stdio::piped());
+        Self::read(command.spawn().expect("carnet runs"))
+    }
+
+    fn read(mut child: Child) -> Self {
         let mut said = String::new();
         for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
             let line = line.expect("a line");
@@ -148,4 +148,35 @@ fn the_command_line_says_what_is_wrong() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.toml"), "{output:?}");
     let output = carnet().arg("master-key").output().expect("runs");
     assert!(stdout(&output).starts_with("first:"));
+}
+
+#[test]
+fn two_first_starts_at_once_in_different_directories_do_not_collide() {
+    let directories = [tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two")];
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it").port();
+    let children = directories.each_ref().map(|directory| {
+        let mut command = carnet();
+        command.args(["dev", "--port", &port.to_string(), "--data"]).arg(directory.path());
+        std::thread::spawn(move || {
+            Running::read(command.stdout(Stdio::piped()).spawn().expect("carnet runs"))
+        })
+    });
+    let running = children.map(|child| child.join().expect("it is ready"));
+    let urls = running.each_ref().map(|r| r.line("Carnet is ready at").to_owned());
+    assert_ne!(urls[0], urls[1]);
+    for one in running {
+        assert!(one.end(Signal::INT).success());
+    }
+}
+
+#[test]
+fn a_demo_tenant_whose_database_is_gone_is_made_anew() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = Running::start(directory.path());
+    let tenant = first.line("  tenant").to_owned();
+    assert!(first.end(Signal::INT).success());
+    std::fs::remove_dir_all(directory.path().join("postgres")).expect("the cluster");
+    let second = Running::start(directory.path());
+    assert_ne!(second.line("  tenant"), tenant);
+    assert!(second.end(Signal::INT).success());
 }

@@ -30,4 +30,5 @@ mod token_rfc_9068;
 mod traces;
 mod valid_everywhere;
 mod which_token;
+mod who_holds_more;
 mod whoami;

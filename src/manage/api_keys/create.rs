@@ -14,8 +14,9 @@ use crate::manage::once::{self, Made, Once};
 use crate::manage::{Caller, Manage, ManageError, record, redrawn, text};
 use crate::store::access_policies::{self, AllApps};
 use crate::store::api_keys::{self, ApiKey, Blocking};
+use crate::store::caller::Hold;
 use crate::store::products::{self, Product};
-use crate::store::service_accounts::{self, Hold, ServiceAccount};
+use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{StoreError, Tx, licenses};
 
 /// A key to make.
@@ -56,7 +57,7 @@ impl Manage {
         once: Option<&Once>,
     ) -> Result<Made<ApiKey>, ManageError> {
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Use(new.service_account_id)).await?;
             if !standing.rights.hold_for(Permission::ApiKey.name(), &new.product) {
                 return Err(denied());
             }
@@ -121,7 +122,7 @@ async fn insert(
 }
 
 async fn usable_account(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<ServiceAccount, ManageError> {
-    let account = service_accounts::find(tx, tsg_id, id, Hold::ForUse).await?;
+    let account = service_accounts::find(tx, tsg_id, id).await?;
     let account = account.ok_or(ManageError::UnknownServiceAccount)?;
     if account.enabled { Ok(account) } else { Err(ManageError::ServiceAccountDisabled(account.client_id)) }
 }

@@ -4,6 +4,7 @@
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
 use crate::store::api_keys::{self, ApiKey};
+use crate::store::caller::Hold;
 use crate::store::{Tx, products};
 
 use super::{Caller, Listing, Manage, ManageError, Page};
@@ -21,7 +22,7 @@ impl Manage {
     /// [`ManageError`].
     pub async fn api_key(&self, caller: &Caller, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
         let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
             let key = read(tx, tsg_id, id).await?;
             if sees(&standing.rights, &key.product) { Ok(key) } else { Err(denied()) }
@@ -40,7 +41,7 @@ impl Manage {
         page: &Page<i64>,
     ) -> Result<Listing<ApiKey, i64>, ManageError> {
         let list = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
             let all = products::list(tx, None, ALL_PRODUCTS).await?;
             let names = all.into_iter().map(|product| product.product);

@@ -11,6 +11,7 @@ use crate::domain::tenant::TsgId;
 use crate::manage::once::{self, Made, Once};
 use crate::manage::{Caller, Manage, ManageError, record, text};
 use crate::store::api_keys::{self, ApiKey};
+use crate::store::caller::Hold;
 use crate::store::{Changed, Tx, service_accounts};
 
 /// Why a key is revoked.
@@ -37,7 +38,7 @@ impl Manage {
         once: Option<&Once>,
     ) -> Result<Made<ApiKey>, ManageError> {
         let revoke = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs_some(&standing.rights, &[Permission::ApiKey])?;
             let key = read(tx, tsg_id, id).await?;
             if !standing.rights.hold_for(Permission::ApiKey.name(), &key.product) {

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::{Shown, read};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
-use crate::manage::{Caller, Expected, Manage, ManageError, Withdrawn, needs, record, text};
-use crate::store::service_accounts::{self, Hold, ServiceAccount};
+use crate::manage::{Caller, Expected, Manage, ManageError, Withdrawn, holds_no_more, needs, record, text};
+use crate::store::caller::Hold;
+use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Changed, Tx, access_policies, api_keys, client_secrets};
 
 /// Why keys go when their account goes.
@@ -52,9 +53,10 @@ impl Manage {
         change: &ServiceAccountChange,
     ) -> Result<Withdrawn<Shown>, ManageError> {
         let update = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Change(id)).await?;
             needs(&standing.rights, Permission::ServiceAccount)?;
-            let before = held(tx, tsg_id, id).await?;
+            let before = found(tx, tsg_id, id).await?;
+            holds_no_more(tx, caller, &before.client_id).await?;
             expected.check(before.revision)?;
             let after = changed(&before, change);
             if after != before {
@@ -87,9 +89,10 @@ impl Manage {
         expected: &Expected,
     ) -> Result<Withdrawn<()>, ManageError> {
         let delete = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Change(id)).await?;
             needs(&standing.rights, Permission::ServiceAccount)?;
-            let account = held(tx, tsg_id, id).await?;
+            let account = found(tx, tsg_id, id).await?;
+            holds_no_more(tx, caller, &account.client_id).await?;
             expected.check(account.revision)?;
             withdraw_all(tx, caller, &account).await?;
             if service_accounts::delete(tx, &account).await? == Changed::NotThere {
@@ -132,8 +135,8 @@ fn changed(before: &ServiceAccount, change: &ServiceAccountChange) -> ServiceAcc
     after
 }
 
-async fn held(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<ServiceAccount, ManageError> {
-    service_accounts::find(tx, tsg_id, id, Hold::ForChange).await?.ok_or(ManageError::NotFound)
+async fn found(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<ServiceAccount, ManageError> {
+    service_accounts::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)
 }
 
 #[cfg(test)]

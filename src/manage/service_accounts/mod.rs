@@ -13,8 +13,9 @@ use crate::domain::ids::PublicId;
 use crate::domain::rights::Permission;
 use crate::domain::secret::{Secret, SecretKind};
 use crate::domain::tenant::{TsgId, client_id, slug};
+use crate::store::caller::Hold;
 use crate::store::client_secrets::{self, ClientSecret, NewClientSecret};
-use crate::store::service_accounts::{self, Hold, ServiceAccount};
+use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Inserted, Tx};
 
 pub mod change;
@@ -72,7 +73,7 @@ impl Manage {
         once: Option<&Once>,
     ) -> Result<Made<Created>, ManageError> {
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs(&standing.rights, Permission::ServiceAccount)?;
             let id = self.row_id(standing.now)?;
             if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
@@ -152,7 +153,7 @@ impl Manage {
         id: Uuid,
     ) -> Result<Shown, ManageError> {
         let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::ServiceAccount)?;
             read(tx, tsg_id, id).await
         };
@@ -170,7 +171,7 @@ impl Manage {
         page: &Page<Uuid>,
     ) -> Result<Listing<Shown, Uuid>, ManageError> {
         let list = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id).await?;
+            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::ServiceAccount)?;
             let rows = service_accounts::list(tx, tsg_id, page.after, page.probe()).await?;
             let Listing { items, next } = Listing::of(rows, page, |account| account.id);
@@ -181,7 +182,7 @@ impl Manage {
 }
 
 async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Shown, ManageError> {
-    let account = service_accounts::find(tx, tsg_id, id, Hold::Not).await?.ok_or(ManageError::NotFound)?;
+    let account = service_accounts::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)?;
     let secrets = client_secrets::list(tx, tsg_id, &[id]).await?;
     Ok(Shown { account, secrets })
 }

@@ -1,5 +1,0 @@
--- One service account that is not deleted, held so that it is neither disabled nor deleted meanwhile.
-SELECT id, tsg_id, name, client_id, description, contact_email, enabled, created_at, revision
-FROM service_account
-WHERE tsg_id = $1 AND id = $2 AND deleted_at IS NULL
-FOR SHARE
