@@ -160,12 +160,13 @@ async fn rfc_7515_section_5_2_a_token_that_was_tampered_with_is_refused() {
 #[tokio::test]
 async fn a_token_of_another_issuer_is_refused_even_with_the_same_keys() {
     let scene = Scene::new().await;
-    // Same database, hence the same keys and accounts; only `iss` differs.
+    let (account, _) = bound(&scene, "of two issuers", "prisma_access").await;
+    // Same database, hence the same keys, accounts and audiences of products; only `iss` differs.
     let sibling = scene.another_instance(&json!({})).await;
     let sibling = Client::new(&sibling.url);
-    let answer = sibling.token(&scene.admin.client_id, &scene.admin.client_secret, &[]).await;
+    let answer = sibling.token(&account.client_id, &account.client_secret, &[]).await;
     let token = answer.expect(200).text("access_token");
-    sibling.whoami(&token).await.expect(200);
+    assert_eq!(sibling.whoami(&token).await.expect(200).text("product"), "prisma_access");
     assert_token_refused(&scene.client, &token, "another iss").await;
 
     let stranger = Scene::new().await;
