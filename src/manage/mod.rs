@@ -47,6 +47,8 @@ pub use page::{Listing, Page};
 
 /// How often a number is drawn again when the one that was drawn is taken.
 const DRAWS: usize = 4;
+/// The longest that a change waits for every instance, when nothing but convenience depends on it.
+const HEARD_WAIT: Duration = Duration::from_millis(500);
 
 /// Everything that the use cases need. One for the whole process.
 pub struct Manage {
@@ -109,14 +111,20 @@ pub struct Withdrawn<T> {
 }
 
 impl Manage {
-    /// One transaction of a use case.
+    /// One transaction of a use case. Whoever changed something asks next, and an instance that has not
+    /// heard of it answers as if it were not so: with a management token, say, when there is a key by
+    /// now. So the change is heard of first, as a rule; an instance that is cut off holds nobody up.
     async fn in_tenant<T>(
         &self,
         name: &'static str,
         tsg_id: &TsgId,
         body: impl AsyncFn(&mut Tx) -> Result<T, ManageError>,
     ) -> Result<Committed<T>, ManageError> {
-        self.store.run_tx(name, tsg_id, body).await
+        let done = self.store.run_tx(name, tsg_id, body).await?;
+        if let Some(seq) = done.seq {
+            self.spread.reached(seq, HEARD_WAIT).await;
+        }
+        Ok(done)
     }
 
     /// The first step of every use case: the caller still authenticates, and reaches the tenant.

@@ -6,9 +6,9 @@
 //! | pending | 503 | 503 | management |
 //! | valid | product | product | management |
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::client::Answer;
+use crate::support::client::{Answer, Client};
 use crate::support::scene::{Account, Scene};
 use crate::support::stores::run_sql;
 use crate::valid_everywhere::deaf_instance;
@@ -74,8 +74,6 @@ async fn a_pending_key_is_a_503_for_its_product_and_nothing_for_the_management_a
     let account = entitled(&scene).await;
     run_sql(&scene.database_url, &deaf_instance(600)).await;
     scene.key("advanced_wildfire", &account).await;
-    // Until a server has heard of the key it answers as if there were none.
-    scene.heard().await;
     assert_eq!(row(&scene, &account).await, PENDING);
 }
 
@@ -91,6 +89,30 @@ async fn a_valid_key_gives_its_products_token_until_it_is_revoked() {
     let second = scene.key("advanced_wildfire", &account).await;
     scene.until(&second, "valid").await;
     assert_eq!(row(&scene, &account).await, VALID, "the next key of the same account");
+}
+
+/// Once the answer is there that there is a key, no instance answers as if there were none.
+#[tokio::test]
+async fn who_has_made_a_key_does_not_get_the_token_of_before() {
+    let scene = Scene::new().await;
+    let account = entitled(&scene).await;
+    let other = scene.another_instance(&json!({})).await;
+    let clients = [scene.client.clone(), Client::new(&other.url)];
+    for _ in 0..10 {
+        for client in &clients {
+            client.token(&account.client_id, &account.client_secret, &[]).await.expect(200);
+        }
+        let id = scene.key("advanced_wildfire", &account).await;
+        for client in &clients {
+            let answer = client.token(&account.client_id, &account.client_secret, &[]).await;
+            if answer.status != 503 {
+                let me = client.whoami(&answer.expect(200).text("access_token")).await;
+                assert_eq!(me.text("product"), "advanced_wildfire");
+            }
+        }
+        scene.until(&id, "valid").await;
+        scene.revoke(&id).await.expect(200);
+    }
 }
 
 #[tokio::test]
