@@ -56,6 +56,7 @@ impl Knowledge {
         self.lease.end();
         self.heard.store(heard, Ordering::Release);
         self.memory.invalidate_all();
+        self.lineages.invalidate_all();
         if let Ok(mut present) = self.floor.write() {
             *present = floor;
         }
