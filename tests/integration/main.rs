@@ -29,6 +29,7 @@ mod token_good;
 mod token_rfc_9068;
 mod traces;
 mod valid_everywhere;
+mod valid_survives_an_outage;
 mod which_token;
 mod who_holds_more;
 mod whoami;
