@@ -2,6 +2,7 @@
 //! server driven over HTTP. Every answer that a test sees is held to `openapi.yaml`.
 
 mod a_post_may_be_repeated;
+mod a_restored_dump_is_another_history;
 mod bad_requests_name_their_fault;
 mod changes_need_the_latest_revision;
 mod contract_of_answers;

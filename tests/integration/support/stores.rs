@@ -2,6 +2,8 @@
 //!
 //! A test that stops a store starts stores of its own.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,7 +31,13 @@ pub struct OwnStores {
 impl OwnStores {
     /// Blocks for some seconds.
     pub fn start(redis_servers: usize) -> Self {
+        Self::prepared(redis_servers, |_| ())
+    }
+
+    /// The same in a directory in which `prepare` has put a cluster.
+    pub fn prepared(redis_servers: usize, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::Builder::new().prefix("carnet-test-").tempdir().expect("a directory");
+        prepare(directory.path());
         let options =
             StoreOptions { data_dir: directory.path().to_path_buf(), redis_servers, durable: false };
         let stores = Stores::start(&options).unwrap_or_else(|error| panic!("{error}"));
@@ -82,6 +90,17 @@ pub async fn run_sql(database_url: &str, statements: &str) {
     let (client, connection) = tokio_postgres::connect(database_url, NoTls).await.expect("Postgres answers");
     tokio::spawn(connection);
     client.batch_execute(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+}
+
+/// Runs a program of Postgres's, from where the server of this URL has its own.
+pub async fn run_tool(database_url: &str, tool: &str, arguments: &[&str]) {
+    let beside = "SELECT setting FROM pg_config WHERE name = 'BINDIR'";
+    let binaries = sql_value(database_url, beside).await.expect("a directory");
+    let mut command = Command::new(format!("{binaries}/{tool}"));
+    command.args(["-d", database_url]).args(arguments);
+    let run = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran");
+    let output = run.unwrap_or_else(|error| panic!("{binaries}/{tool}: {error}"));
+    assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The one value of a query, as text.
