@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod contract;
+pub mod proxy;
 pub mod raw;
 pub mod read_token;
 pub mod refused;
