@@ -250,4 +250,26 @@ mod tests {
             assert!(refused > 40, "{refused} of 50 strangers were refused");
         });
     }
+
+    #[test]
+    fn a_full_lane_is_full_for_its_own_only() {
+        run(async {
+            let (flights, reads) = (flights(), Rc::new(Cell::new(0)));
+            let strangers: Vec<_> = (0..CROWD)
+                .map(|n| {
+                    let (flights, read) = (Arc::clone(&flights), slow(&reads));
+                    let ask = async move { flights.join(Lane::Doubtful, &n.to_string(), read).await };
+                    actix_web::rt::spawn(ask)
+                })
+                .collect();
+            tokio::task::yield_now().await;
+            let one_more = flights.join(Lane::Doubtful, "one more", slow(&reads)).await;
+            assert!(matches!(one_more, Err(Outage::Crowded)), "{one_more:?}");
+            for lane in [Lane::Known, Lane::Lineage] {
+                let known = flights.join(lane, "known", slow(&reads)).await;
+                assert!(known.is_ok(), "{lane:?}: {known:?}");
+            }
+            assert_eq!(futures_util::future::join_all(strangers).await.len(), CROWD);
+        });
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::client::Answer;
 use crate::support::scene::{Account, Scene};
-use crate::support::stores::{OwnStores, database, redis_url};
+use crate::support::stores::{OwnStores, database, redis_url, run_sql};
 
 const LEASE: u64 = 3;
 
@@ -168,5 +168,44 @@ async fn a_flood_of_unknown_clients_costs_known_ones_nothing() {
             401 => assert_eq!(answer.code(), "invalid_client"),
             _ => assert_outage(&answer),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_clients_keeps_nobody_from_the_tenants_below_his_own() {
+    let scene = Scene::on(database().await, redis_url(), &json!({})).await;
+    let mut below = Vec::new();
+    for n in 0..5 {
+        below.push(format!("tsg_id:{}", scene.child(&format!("below {n}")).await));
+    }
+    let fresh = scene.another_instance(&json!({})).await;
+    let client = crate::support::client::Client::new(&fresh.url);
+    let admin = &scene.admin;
+    client.token(&admin.client_id, &admin.client_secret, &[]).await.expect(200);
+
+    // Whoever looks for a record waits for this lock, and so keeps the place that he has got.
+    let hold = "BEGIN; LOCK TABLE access_policy IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT";
+    let hold = run_sql(&scene.database_url, hold);
+    let flood = join_all((0..50).map(|n| {
+        let client = &client;
+        async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let (id, secret) = stranger(n);
+            client.token(&id, &secret, &[]).await
+        }
+    }));
+    let served = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let asked = below.iter().map(|tsg_id| {
+            let form = [("scope", tsg_id.as_str())];
+            let client = &client;
+            async move { client.token(&admin.client_id, &admin.client_secret, &form).await }
+        });
+        join_all(asked).await
+    };
+    let ((), flood, served) = tokio::join!(hold, flood, served);
+    assert!(flood.iter().all(|answer| answer.status == 503), "the flood fills its lane");
+    for answer in served {
+        answer.expect(200);
     }
 }
