@@ -23,6 +23,7 @@ mod readme_walk;
 mod revocations_are_proven;
 mod sealed_cache;
 mod served_is_the_contract;
+mod settings_of_the_environment;
 mod starting;
 mod support;
 mod tenants_keep_apart;
