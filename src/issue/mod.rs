@@ -2,6 +2,7 @@
 //!
 //! One file per way to authenticate, one per grant. It speaks of neither HTTP nor SQL.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ pub struct TokenRequest<'a> {
 pub use client_secret::PresentedSecret;
 
 /// A successful answer (RFC 6749 §5.1).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct IssuedToken {
     /// The JWT.
     pub access_token: String,
@@ -49,6 +50,15 @@ pub struct IssuedToken {
     pub expires_in: i64,
     /// What was granted: exactly what was asked for, or the account's own tenant.
     pub scope: String,
+}
+
+/// Without the token: who has it is its bearer.
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { access_token: _, expires_in, scope } = self;
+        let mut shown = f.debug_struct("IssuedToken");
+        shown.field("expires_in", expires_in).field("scope", scope).finish_non_exhaustive()
+    }
 }
 
 /// Issues tokens; one per worker.
@@ -176,5 +186,17 @@ impl From<Outage> for TokenError {
     fn from(outage: Outage) -> Self {
         tracing::warn!(%outage, "a token request met an outage");
         Self::temporarily_unavailable("the service cannot reach its authority")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_in_what_debug_shows() {
+        let issued =
+            IssuedToken { access_token: "e30.e30.c2ln".into(), expires_in: 900, scope: "tsg_id:1".into() };
+        assert_eq!(format!("{issued:?}"), r#"IssuedToken { expires_in: 900, scope: "tsg_id:1", .. }"#);
     }
 }
