@@ -7,14 +7,15 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::routes::reading;
 use crate::directory::Knowledge;
 
 /// `/livez`, `/readyz` and `/metrics`. Not for the public: bind it to an inner address.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .route("/livez", web::get().to(get_livez))
-        .route("/readyz", web::get().to(get_readyz))
-        .route("/metrics", web::get().to(get_metrics));
+        .route("/livez", reading().to(get_livez))
+        .route("/readyz", reading().to(get_readyz))
+        .route("/metrics", reading().to(get_metrics));
 }
 
 /// The process answers. It is never restarted for an outage of Postgres or Redis.

@@ -1,6 +1,7 @@
 //! What is served, as data: a path is registered with its methods, and every other method of it
 //! is refused with `Allow` (RFC 9110 §15.5.6). A test compares the list with the contract.
 
+use actix_web::guard;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -11,14 +12,20 @@ use super::problem;
 /// One method of a path, and who answers it.
 pub type Served = (Method, Route);
 
-/// `GET`, answered by this handler.
+/// `GET` and `HEAD`, answered by this handler. The server leaves the body of an answer to `HEAD`
+/// away and keeps its length (RFC 9110 §9.3.2).
 pub fn get<F, Args>(handler: F) -> Served
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    (Method::GET, web::get().to(handler))
+    (Method::GET, reading().to(handler))
+}
+
+/// A route for both methods that every server has (RFC 9110 §9.1).
+pub(super) fn reading() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// `POST`, answered by this handler.
@@ -67,7 +74,7 @@ impl<'a> Routes<'a> {
 
     /// Serves these methods of a path, whose parameters are spelt as in the contract.
     pub fn at<const N: usize>(&mut self, path: &str, methods: [Served; N]) {
-        let allow = methods.each_ref().map(|(method, _)| method.as_str()).join(", ");
+        let allow = methods.each_ref().map(|(method, _)| allowed(method)).join(", ");
         let mut resource = web::resource(path);
         for (method, route) in methods {
             resource = resource.route(route);
@@ -81,9 +88,13 @@ impl<'a> Routes<'a> {
         self.config.service(resource.default_service(refused).wrap(from_fn(problem::name_occurrence)));
     }
 
-    /// What has been registered.
+    /// What has been registered; `HEAD` goes without saying where there is `GET`.
     #[must_use]
     pub fn served(self) -> Vec<(Method, String)> {
         self.served
     }
+}
+
+fn allowed(method: &Method) -> &str {
+    if method == Method::GET { "GET, HEAD" } else { method.as_str() }
 }

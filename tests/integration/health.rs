@@ -22,6 +22,7 @@ async fn health_and_metrics_are_on_the_second_listener_only() {
     for path in HEALTH {
         let answer = get(&health, path).await.expect(200);
         assert!(answer.header("content-type").starts_with("text/plain"), "{path}");
+        health.send_unheld(health.request(Method::HEAD, path)).await.expect(200);
         let answer = get(&scene.client, path).await.expect(404);
         assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
         assert_eq!(answer.code(), "not_found", "{path}");

@@ -7,6 +7,7 @@ use reqwest::Method;
 
 use crate::support::client::Client;
 use crate::support::contract::Contract;
+use crate::support::raw::exchange;
 use crate::support::scene::Scene;
 
 /// The methods of each path of the contract.
@@ -14,6 +15,15 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let mut paths = BTreeMap::<_, BTreeSet<_>>::new();
     for (method, path) in Contract::load().operations() {
         paths.entry(path).or_default().insert(method);
+    }
+    paths
+}
+
+/// The same and HEAD, which every path with GET has (RFC 9110 §9.1).
+fn allowed() -> BTreeMap<String, BTreeSet<String>> {
+    let mut paths = documented();
+    for methods in paths.values_mut().filter(|methods| methods.contains("GET")) {
+        methods.insert("HEAD".to_owned());
     }
     paths
 }
@@ -61,7 +71,7 @@ async fn every_operation_of_the_contract_answers_with_a_status_that_it_documents
 #[tokio::test]
 async fn rfc_9110_section_15_5_6_a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has() {
     let scene = Scene::new().await;
-    for (path, methods) in documented() {
+    for (path, methods) in allowed() {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
             if methods.contains(method) {
                 continue;
@@ -71,6 +81,29 @@ async fn rfc_9110_section_15_5_6_a_method_that_a_path_does_not_have_is_refused_w
             assert_eq!(answer.status, 405, "{method} {path}");
             let allowed = answer.header("allow").split(", ").map(str::to_owned).collect::<BTreeSet<_>>();
             assert_eq!(allowed, methods, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc_9110_section_9_3_2_head_is_answered_as_get_is_without_the_body() {
+    let scene = Scene::new().await;
+    let token = scene.admin_token().await;
+    let ask = async |method: &str, path: &str| {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: carnet\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+        );
+        exchange(&scene.client.url, head.into_bytes()).await
+    };
+    for (path, _) in documented().into_iter().filter(|(_, methods)| methods.contains("GET")) {
+        for path in [concrete(&path), concrete(&path).replace("1000000001", &scene.tsg_id)] {
+            let (get, head) = (ask("GET", &path).await, ask("HEAD", &path).await);
+            assert!(!get.bytes.is_empty(), "{path}");
+            scene.client.hold("HEAD", &path, head.clone());
+            assert_eq!((head.status, head.bytes.len()), (get.status, 0), "{path}");
+            for name in ["content-type", "content-length", "cache-control", "etag"] {
+                assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+            }
         }
     }
 }

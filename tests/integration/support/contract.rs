@@ -71,7 +71,7 @@ impl Contract {
 
     /// Holds one answer to the contract. `path` is the concrete one and may carry a query. `Err` says what the contract does not allow.
     ///
-    /// A method that the path does not have must be answered as the path documents 405.
+    /// HEAD is answered as GET is, without the body. Another method that the path does not have must be answered as the path documents 405.
     pub fn check(
         &self,
         method: &str,
@@ -83,7 +83,8 @@ impl Contract {
     ) -> Result<(), String> {
         let answer = self.find(method, path, status)?;
         let checked = answer.check_headers(headers).and_then(|()| match method {
-            "HEAD" => Ok(()),
+            "HEAD" if body.is_empty() => Ok(()),
+            "HEAD" => Err("an answer to HEAD has a body".into()),
             _ => answer.check_body(status, content_type, body),
         });
         checked.map_err(|why| format!("{method} {path} answered {status}: {why}"))
@@ -95,7 +96,9 @@ impl Contract {
             self.paths.iter().filter_map(|path| Some((path.literals_if_matching(concrete)?, path)));
         let (_, found) =
             matching.max_by(|a, b| a.0.cmp(&b.0)).ok_or(format!("{path} is not in the contract"))?;
-        let answers = match found.operations.get(method) {
+        // RFC 9110 §9.1: what has GET has HEAD.
+        let documented = if method == "HEAD" { "GET" } else { method };
+        let answers = match found.operations.get(documented) {
             Some(answers) => answers,
             None if status == 405 => found.operations.values().next().expect("a path has an operation"),
             None => {
