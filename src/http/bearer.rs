@@ -48,13 +48,17 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
     let Some(first) = headers.next() else {
         return Err(Problem::unauthenticated(false));
     };
-    let text = first.to_str().map_err(|_| Problem::unauthenticated(true))?;
-    match text.split_once(' ') {
-        // Two tokens would let what reads the first and what reads the last disagree.
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && headers.next().is_none() => {
-            Ok(token.trim_matches(' '))
-        }
-        _ => Err(Problem::unauthenticated(true)),
+    // Two tokens would let what reads the first and what reads the last disagree.
+    if headers.next().is_some() {
+        return Err(Problem::unauthenticated(true));
+    }
+    let mut parts = first.as_bytes().splitn(2, |&byte| byte == b' ');
+    let bearer = parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
+    let token = parts.next().and_then(|token| std::str::from_utf8(token).ok());
+    match token {
+        Some(token) if bearer => Ok(token.trim_matches(' ')),
+        // Another scheme is another method of authentication, and no bad token (RFC 6750 §3).
+        _ => Err(Problem::unauthenticated(bearer)),
     }
 }
 
@@ -68,6 +72,7 @@ fn state<T: 'static>(request: &HttpRequest) -> Result<&web::Data<T>, Problem> {
 #[cfg(test)]
 mod tests {
     use actix_web::ResponseError;
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -89,20 +94,22 @@ mod tests {
     }
 
     #[test]
-    fn rfc_6750_section_3_no_error_code_without_a_token() {
-        assert_eq!(challenge(TestRequest::get()), r#"Bearer realm="carnet""#);
+    fn rfc_6750_section_3_no_error_code_without_a_bearer_token() {
+        let none = r#"Bearer realm="carnet""#;
+        assert_eq!(challenge(TestRequest::get()), none);
+        for other in ["Basic YTpi", "Digest username=\"a\"", "a.b.c", "Bearer\u{e9}", "Basic \u{e9}", ""] {
+            let request = TestRequest::get().insert_header((AUTHORIZATION, other));
+            assert_eq!(challenge(request), none, "{other}");
+        }
         let invalid = r#"Bearer realm="carnet", error="invalid_token""#;
-        for header in ["Basic YTpi", "Bearer", "a.b.c", "Bearer\u{e9}"] {
-            assert_eq!(
-                challenge(TestRequest::get().insert_header((AUTHORIZATION, header))),
-                invalid,
-                "{header}"
-            );
+        for (name, bad) in [("no token", &b"Bearer"[..]), ("not a text", b"bearer \xff")] {
+            let bad = HeaderValue::from_bytes(bad).expect("a header");
+            assert_eq!(challenge(TestRequest::get().insert_header((AUTHORIZATION, bad))), invalid, "{name}");
         }
         let twice = TestRequest::get()
             .append_header((AUTHORIZATION, "Bearer a"))
             .append_header((AUTHORIZATION, "Bearer b"));
         assert_eq!(challenge(twice), invalid);
-        assert_eq!(challenge(TestRequest::get().uri("/?access_token=a.b.c")), r#"Bearer realm="carnet""#);
+        assert_eq!(challenge(TestRequest::get().uri("/?access_token=a.b.c")), none);
     }
 }

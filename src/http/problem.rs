@@ -71,13 +71,13 @@ impl Problem {
         Self { header, ..self }
     }
 
-    /// 401 (RFC 6750 §3): an error code only for who sent a token.
+    /// 401 (RFC 6750 §3): an error code only for who sent a bearer token.
     #[must_use]
     pub fn unauthenticated(token_was_sent: bool) -> Self {
         let (detail, challenge) = if token_was_sent {
             ("The access token is not valid.", r#"Bearer realm="carnet", error="invalid_token""#)
         } else {
-            ("This needs an access token, in the Authorization header.", r#"Bearer realm="carnet""#)
+            ("This needs a bearer token, in the Authorization header.", r#"Bearer realm="carnet""#)
         };
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", detail).with(Extra::Challenge(challenge))
     }

@@ -165,7 +165,8 @@ async fn rfc_6750_section_3_without_a_good_token_nothing_else_is_looked_at() {
         assert!(bad.header("www-authenticate").contains(r#"error="invalid_token""#));
     }
     let basic = client.request(Method::GET, "/v1/tenants").basic_auth("a", Some("b"));
-    client.send(basic).await.expect(401);
+    let unsupported = client.send(basic).await.expect(401);
+    assert_eq!(unsupported.header("www-authenticate"), r#"Bearer realm="carnet""#);
     let in_the_query = format!("/v1/tenants?access_token={}", desk.token);
     client.send(client.request(Method::GET, &in_the_query)).await.expect(401);
 }
