@@ -1,5 +1,6 @@
-//! Pages of a list: `?limit=` and `?cursor=`. A cursor is the last key of a page, made opaque so
-//! that nobody builds one; one that is not ours is refused, not guessed at.
+//! Pages of a list: `?limit=` and `?cursor=`. A cursor is the list and the last key of a page, made
+//! opaque so that nobody builds one; one that is not ours, or not of this list, is refused and not
+//! guessed at: keys of two lists may look alike, and would hide rows in silence.
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -62,23 +63,40 @@ impl Key for String {
     }
 }
 
-/// The cursor that goes on after this key.
-pub fn after<K: Key>(key: &K) -> String {
-    URL_SAFE_NO_PAD.encode(key.write())
+/// The part of a list that a request asks for.
+pub struct Paging<K> {
+    /// Which part.
+    pub page: Page<K>,
+    /// Of which list: its path, and so its tenant, too.
+    list: String,
 }
 
-fn decode<K: Key>(cursor: &str) -> Option<K> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    K::read(std::str::from_utf8(&bytes).ok()?)
-}
-
-impl<K: Key> Rest for Page<K> {
-    async fn read(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
-        page(request.query_string())
+impl<K: Key> Paging<K> {
+    /// The cursor that goes on after this key.
+    pub fn cursor_after(&self, key: &K) -> String {
+        encode(&self.list, key)
     }
 }
 
-fn page<K: Key>(query: &str) -> Result<Page<K>, Problem> {
+/// No path has a NUL.
+fn encode<K: Key>(list: &str, key: &K) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}\0{}", key.write()))
+}
+
+fn decode<K: Key>(list: &str, cursor: &str) -> Option<K> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (of, key) = std::str::from_utf8(&bytes).ok()?.split_once('\0')?;
+    if of == list { K::read(key) } else { None }
+}
+
+impl<K: Key> Rest for Paging<K> {
+    async fn read(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let list = request.path().to_owned();
+        Ok(Self { page: page(&list, request.query_string())?, list })
+    }
+}
+
+fn page<K: Key>(list: &str, query: &str) -> Result<Page<K>, Problem> {
     let limit = match &*values(query, "limit") {
         [] => Some(DEFAULT_LIMIT),
         [one] => one.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)),
@@ -86,7 +104,7 @@ fn page<K: Key>(query: &str) -> Result<Page<K>, Problem> {
     };
     let after = match &*values(query, "cursor") {
         [] => Some(None),
-        [one] => decode(one).map(Some),
+        [one] => decode(list, one).map(Some),
         _ => None,
     };
     let bad_limit =
@@ -110,8 +128,18 @@ fn values(query: &str, name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    const LIST: &str = "/v1/things";
+
+    fn page<K: Key>(query: &str) -> Result<Page<K>, Problem> {
+        super::page(LIST, query)
+    }
+
+    fn cursor(list: &str, key: &str) -> String {
+        format!("cursor={}", URL_SAFE_NO_PAD.encode(format!("{list}\0{key}")))
+    }
+
     fn round<K: Key + PartialEq + std::fmt::Debug>(key: K) {
-        let page = page::<K>(&format!("cursor={}&limit=7", after(&key))).expect("a page");
+        let page = page::<K>(&format!("cursor={}&limit=7", encode(LIST, &key))).expect("a page");
         assert_eq!(page, Page { after: Some(key), limit: 7 });
     }
 
@@ -126,8 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn the_cursor_of_another_list_is_refused() {
+        assert!(page::<i64>(&cursor(LIST, "42")).is_ok());
+        for other in ["", "/v1/thing", "/v1/things/", "/v1/tenants/1000000001/api-keys"] {
+            let problem = page::<i64>(&cursor(other, "42")).expect_err(other).to_string();
+            assert!(problem.starts_with("invalid_cursor"), "{other} {problem}");
+        }
+        let alone = format!("cursor={}", URL_SAFE_NO_PAD.encode("42"));
+        assert!(page::<i64>(&alone).is_err());
+    }
+
+    #[test]
     fn other_cursors_and_limits_are_refused() {
-        let cursor = |text: &str| format!("cursor={}", URL_SAFE_NO_PAD.encode(text));
+        let cursor = |key: &str| cursor(LIST, key);
         let code = |problem: Problem| problem.to_string();
         for query in [
             "cursor=",

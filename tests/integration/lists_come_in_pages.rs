@@ -43,6 +43,27 @@ async fn pages_of_any_size_make_the_same_list() {
 }
 
 #[tokio::test]
+async fn a_cursor_goes_on_in_its_own_list_only() {
+    let scene = Scene::new().await;
+    let below = scene.child("below").await;
+    let first = scene.get("roles?limit=1").await.expect(200).json();
+    let roles = first["next_cursor"].as_str().expect("a second page").to_owned();
+    let products = scene.admin_get("/v1/products?limit=1").await.expect(200).json();
+    let products = products["next_cursor"].as_str().expect("a second page").to_owned();
+    scene.get(&format!("roles?cursor={roles}")).await.expect(200);
+    for (list, cursor) in [
+        (scene.path("licenses"), &roles),
+        (scene.path("service-accounts"), &roles),
+        (format!("/v1/tenants/{below}/roles"), &roles),
+        ("/v1/permissions".to_owned(), &products),
+        ("/v1/tenants".to_owned(), &products),
+    ] {
+        let refused = scene.admin_get(&format!("{list}?cursor={cursor}")).await.expect(400);
+        assert_eq!(refused.code(), "invalid_cursor", "{list}");
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_comes_or_goes_between_pages_hides_no_other() {
     let scene = Scene::new().await;
     for n in 0..3 {

@@ -9,10 +9,11 @@ use super::answer::{self, Answer, Version};
 use crate::domain::tenant::TsgId;
 use crate::http::ask::Ask;
 use crate::http::body::Creating;
+use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::access_policies::{NewAccessPolicy, Products, REVISION};
-use crate::manage::{Manage, Page};
 use crate::store::access_policies::AccessPolicy;
 
 const WITHOUT_ROLE: &str = "This grants access without a role, and so without any permission.";
@@ -45,8 +46,12 @@ impl From<AccessPolicy> for Shown {
     }
 }
 
-pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Page<Uuid>>) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_access_policies(&ask.caller, &ask.path, &ask.rest).await?, Shown::from)
+pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Paging<Uuid>>) -> Result<HttpResponse, Problem> {
+    answer::page(
+        manage.list_access_policies(&ask.caller, &ask.path, &ask.rest.page).await?,
+        &ask.rest,
+        Shown::from,
+    )
 }
 
 pub async fn create(

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use serde::Serialize;
 
-use crate::http::cursor::{self, Key};
+use crate::http::cursor::{Key, Paging};
 use crate::http::etag;
 use crate::http::problem::Problem;
 use crate::manage::Listing;
@@ -75,6 +75,7 @@ pub fn gone(everywhere: bool) -> HttpResponse {
 /// A page of a list.
 pub fn page<T, K: Key, S: Serialize>(
     listing: Listing<T, K>,
+    asked: &Paging<K>,
     show: impl Fn(T) -> S,
 ) -> Result<HttpResponse, Problem> {
     #[derive(Serialize)]
@@ -82,7 +83,7 @@ pub fn page<T, K: Key, S: Serialize>(
         items: Vec<S>,
         next_cursor: Option<String>,
     }
-    let next_cursor = listing.next.as_ref().map(cursor::after);
+    let next_cursor = listing.next.as_ref().map(|key| asked.cursor_after(key));
     let body = json(&Items { items: listing.items.into_iter().map(show).collect(), next_cursor })?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

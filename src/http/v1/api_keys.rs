@@ -10,11 +10,11 @@ use crate::domain::key::KeyStatus;
 use crate::domain::tenant::TsgId;
 use crate::http::ask::Ask;
 use crate::http::body::{Creating, Optional};
-use crate::http::cursor::Key;
+use crate::http::cursor::{Key, Paging};
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::api_keys::create::NewApiKey;
 use crate::manage::api_keys::revoke::Revocation;
-use crate::manage::{Manage, Page};
 use crate::store::api_keys::ApiKey;
 
 const WITHOUT_ROLE: &str =
@@ -77,8 +77,8 @@ fn location(tsg_id: &TsgId, id: i64) -> String {
     format!("/v1/tenants/{tsg_id}/api-keys/{id}")
 }
 
-pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Page<i64>>) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_api_keys(&ask.caller, &ask.path, &ask.rest).await?, Shown::from)
+pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Paging<i64>>) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_api_keys(&ask.caller, &ask.path, &ask.rest.page).await?, &ask.rest, Shown::from)
 }
 
 pub async fn create(

@@ -6,19 +6,20 @@ use actix_web::{HttpResponse, web};
 
 use super::answer;
 use crate::http::ask::Ask;
+use crate::http::cursor::Paging;
 use crate::http::problem::Problem;
-use crate::manage::{Manage, Page};
+use crate::manage::Manage;
 
 pub async fn products(
     manage: web::Data<Manage>,
-    ask: Ask<(), Page<String>>,
+    ask: Ask<(), Paging<String>>,
 ) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_products(&ask.caller, &ask.rest).await?, identity)
+    answer::page(manage.list_products(&ask.caller, &ask.rest.page).await?, &ask.rest, identity)
 }
 
 pub async fn permissions(
     manage: web::Data<Manage>,
-    ask: Ask<(), Page<String>>,
+    ask: Ask<(), Paging<String>>,
 ) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_permissions(&ask.caller, &ask.rest).await?, identity)
+    answer::page(manage.list_permissions(&ask.caller, &ask.rest.page).await?, &ask.rest, identity)
 }

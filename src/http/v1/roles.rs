@@ -9,12 +9,13 @@ use super::answer::{self, Answer, Version};
 use crate::domain::tenant::TsgId;
 use crate::http::ask::Ask;
 use crate::http::body::Creating;
+use crate::http::cursor::Paging;
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::roles::NewRole;
-use crate::manage::{Manage, Page};
 
-pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Page<Uuid>>) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_roles(&ask.caller, &ask.path, &ask.rest).await?, identity)
+pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Paging<Uuid>>) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_roles(&ask.caller, &ask.path, &ask.rest.page).await?, &ask.rest, identity)
 }
 
 pub async fn create(

@@ -11,11 +11,12 @@ use crate::domain::secret::Secret;
 use crate::domain::tenant::TsgId;
 use crate::http::ask::Ask;
 use crate::http::body::{Creating, Json};
+use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::service_accounts::change::ServiceAccountChange;
 use crate::manage::service_accounts::{NewServiceAccount, Shown};
-use crate::manage::{Manage, Page};
 
 #[derive(Serialize)]
 struct CreatedServiceAccount<'a> {
@@ -33,8 +34,12 @@ fn location(tsg_id: &TsgId, id: Uuid) -> String {
     format!("/v1/tenants/{tsg_id}/service-accounts/{id}")
 }
 
-pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Page<Uuid>>) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_service_accounts(&ask.caller, &ask.path, &ask.rest).await?, identity)
+pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Paging<Uuid>>) -> Result<HttpResponse, Problem> {
+    answer::page(
+        manage.list_service_accounts(&ask.caller, &ask.path, &ask.rest.page).await?,
+        &ask.rest,
+        identity,
+    )
 }
 
 pub async fn create(

@@ -8,12 +8,13 @@ use super::answer::{self, Answer, Version};
 use crate::domain::tenant::TsgId;
 use crate::http::ask::Ask;
 use crate::http::body::Creating;
+use crate::http::cursor::Paging;
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::tenants::NewTenant;
-use crate::manage::{Manage, Page};
 
-pub async fn list(manage: web::Data<Manage>, ask: Ask<(), Page<TsgId>>) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_tenants(&ask.caller, &ask.rest).await?, identity)
+pub async fn list(manage: web::Data<Manage>, ask: Ask<(), Paging<TsgId>>) -> Result<HttpResponse, Problem> {
+    answer::page(manage.list_tenants(&ask.caller, &ask.rest.page).await?, &ask.rest, identity)
 }
 
 pub async fn create(

@@ -108,8 +108,13 @@ impl Scene {
 
     /// The administrator gets something under the tenant.
     pub async fn get(&self, rest: &str) -> Answer {
+        self.admin_get(&self.path(rest)).await
+    }
+
+    /// The administrator gets something anywhere.
+    pub async fn admin_get(&self, path: &str) -> Answer {
         let token = self.admin_token().await;
-        self.client.call(&token, Method::GET, &self.path(rest), None).await
+        self.client.call(&token, Method::GET, path, None).await
     }
 
     /// A new tenant below this one.
