@@ -41,6 +41,8 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
     /// Why.
     pub revoke_reason: Option<String>,
+    /// It is in use although its account no longer holds all apps and services.
+    pub without_grant: bool,
     /// It is in use although its account holds all apps and services only without a role.
     pub without_role: bool,
 }
@@ -62,6 +64,7 @@ impl ApiKey {
             status_changed_at: row.try_get("status_changed_at")?,
             revoked_at: row.try_get("revoked_at")?,
             revoke_reason: row.try_get("revoke_reason")?,
+            without_grant: row.try_get("without_grant")?,
             without_role: row.try_get("without_role")?,
         })
     }

@@ -115,6 +115,32 @@ async fn all_apps_without_a_role_only_when_asked_for_and_with_a_warning() {
 }
 
 #[tokio::test]
+async fn a_key_whose_account_lost_its_policies_warns_of_that_and_of_nothing_else() {
+    let scene = Scene::new().await;
+    let account = scene.account("stripped").await;
+    let policy = grant(&scene, &account, Some("iam_administrator"), json!("all")).await;
+    grant(&scene, &account, Some("auditor"), json!(["prisma_access"])).await;
+    let key = create(&scene, "prisma_access", &account).await.expect(201);
+    assert_eq!(key.json()["warnings"], json!([]));
+    let token = scene.admin_token().await;
+    let path = scene.path(&format!("access-policies/{}", policy.text("id")));
+    let delete = scene.client.request(Method::DELETE, &path).bearer_auth(token).header("if-match", "*");
+    scene.client.send(delete).await.expect(204);
+
+    let path = format!("api-keys/{}", key.text("api_key_id"));
+    let warnings = async || scene.get(&path).await.expect(200).json()["warnings"].clone();
+    let gone = json!(["The service account no longer has an access policy for all products in this tenant."]);
+    assert_eq!(warnings().await, gone);
+    assert_eq!(scene.get("api-keys").await.expect(200).json()["items"][0]["warnings"], gone);
+    grant(&scene, &account, None, json!("all")).await;
+    let warned = warnings().await;
+    assert_eq!(warned.as_array().map(Vec::len), Some(1));
+    assert!(warned[0].as_str().is_some_and(|text| text.contains("only without a role")), "{warned}");
+    scene.revoke(&key.text("api_key_id")).await.expect(200);
+    assert_eq!(warnings().await, json!([]), "a dead key has nothing to warn of");
+}
+
+#[tokio::test]
 async fn one_key_of_a_type_and_one_key_of_an_account() {
     let scene = Scene::new().await;
     let first = scene.entitled_account("first").await;

@@ -17,6 +17,8 @@ use crate::manage::api_keys::create::NewApiKey;
 use crate::manage::api_keys::revoke::Revocation;
 use crate::store::api_keys::ApiKey;
 
+const WITHOUT_GRANT: &str =
+    "The service account no longer has an access policy for all products in this tenant.";
 const WITHOUT_ROLE: &str =
     "The service account holds all products only without a role, and so without any permission.";
 
@@ -53,6 +55,8 @@ struct Shown {
 
 impl From<ApiKey> for Shown {
     fn from(key: ApiKey) -> Self {
+        let warnings = [(key.without_grant, WITHOUT_GRANT), (key.without_role, WITHOUT_ROLE)];
+        let warnings = warnings.into_iter().filter_map(|(holds, text)| holds.then_some(text)).collect();
         Self {
             api_key_id: key.api_key_id.to_string(),
             tsg_id: key.tsg_id,
@@ -68,7 +72,7 @@ impl From<ApiKey> for Shown {
             status_changed_at: key.status_changed_at,
             revoked_at: key.revoked_at,
             revoke_reason: key.revoke_reason,
-            warnings: if key.without_role { vec![WITHOUT_ROLE] } else { vec![] },
+            warnings,
         }
     }
 }
