@@ -164,12 +164,21 @@ async fn the_keys_of_one_product_are_all_that_a_right_for_one_product_shows() {
         seen["items"].as_array().expect("items").iter().map(|key| key["product"].clone()).collect();
     assert_eq!(seen, [json!("prisma_access")]);
     call(Method::GET, &format!("api-keys/{}", keys[0])).await.expect(200);
-    call(Method::GET, &format!("api-keys/{}", keys[1])).await.expect(403);
-    call(Method::POST, &format!("api-keys/{}/revoke", keys[1])).await.expect(403);
+    for (method, rest) in [(Method::GET, ""), (Method::POST, "/revoke")] {
+        // What the list hides does not exist, whatever one asks of it.
+        let hidden = call(method.clone(), &format!("api-keys/{}{rest}", keys[1])).await.expect(404);
+        let unknown = call(method, &format!("api-keys/42{rest}")).await.expect(404);
+        assert_eq!((hidden.code(), hidden.text("detail")), (unknown.code(), unknown.text("detail")));
+    }
     call(Method::POST, &format!("api-keys/{}/revoke", keys[0])).await.expect(200);
     let other = json!({ "product": "advanced_wildfire", "service_account_id": keeper.id });
     post_as(&scene, &keeper, "api-keys", other).await.expect(403);
     call(Method::GET, "roles").await.expect(403);
+    // Who sees a key and may not revoke it is told why.
+    let reads = json!({ "principal": keeper.client_id, "role": "auditor", "products": "all" });
+    scene.post("access-policies", reads).await.expect(201);
+    call(Method::GET, &format!("api-keys/{}", keys[1])).await.expect(200);
+    call(Method::POST, &format!("api-keys/{}/revoke", keys[1])).await.expect(403);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Manage {
             let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
             let key = read(tx, tsg_id, id).await?;
-            if sees(&standing.rights, &key.product) { Ok(key) } else { Err(denied()) }
+            if sees(&standing.rights, &key.product) { Ok(key) } else { Err(ManageError::NotFound) }
         };
         Ok(self.in_tenant("api_key.find", tsg_id, find).await?.value)
     }

@@ -4,7 +4,7 @@ use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{denied, needs_some, read};
+use super::{denied, needs_some, read, sees};
 use crate::domain::key::KeyStatus;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
@@ -42,7 +42,9 @@ impl Manage {
             needs_some(&standing.rights, &[Permission::ApiKey])?;
             let key = read(tx, tsg_id, id).await?;
             if !standing.rights.hold_for(Permission::ApiKey.name(), &key.product) {
-                return Err(denied());
+                // Who may not see it is told what is told of a key that does not exist.
+                let seen = sees(&standing.rights, &key.product);
+                return Err(if seen { denied() } else { ManageError::NotFound });
             }
             let replayed = once::claim(tx, caller, tsg_id, once, &id.to_string()).await?.is_some();
             withdraw(tx, caller, &key, why).await?;
