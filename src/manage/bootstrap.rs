@@ -1,12 +1,14 @@
 //! The first tenant and its administrator, made by an operator at the command line: there is nobody
 //! yet whose rights could be asked.
 
+use garde::Validate;
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::ManageError;
+use super::tenants::NewTenant;
 use crate::domain::ids::{NoRandomness, PublicId};
 use crate::domain::numbering;
 use crate::domain::secret::{Secret, SecretKind};
@@ -39,17 +41,42 @@ pub struct Bootstrapped {
     pub client_secret: Secret,
 }
 
+/// Why nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The API would not take the name either.
+    #[error("the name of a tenant {0}")]
+    Name(String),
+    /// What every use case may say.
+    #[error(transparent)]
+    Manage(#[from] ManageError),
+}
+
 /// Makes a tenant at the root of a tree, licensed for every product, and an administrator who may do
 /// everything in it and below.
 ///
 /// # Errors
-/// [`ManageError`].
+/// [`BootstrapError`].
 pub async fn bootstrap(
     store: &Store,
     pepper: &Pepper,
     domain: &str,
     name: &str,
-) -> Result<Bootstrapped, ManageError> {
+) -> Result<Bootstrapped, BootstrapError> {
+    usable(name)?;
+    Ok(make(store, pepper, domain, name).await?)
+}
+
+/// The rule is that of `POST /v1/tenants`.
+fn usable(name: &str) -> Result<(), BootstrapError> {
+    let tenant = NewTenant { name: name.to_owned(), parent_tsg_id: None };
+    tenant.validate().map_err(|report| {
+        let faults: Vec<_> = report.iter().map(|(_, error)| error.message()).collect();
+        BootstrapError::Name(faults.join(", "))
+    })
+}
+
+async fn make(store: &Store, pepper: &Pepper, domain: &str, name: &str) -> Result<Bootstrapped, ManageError> {
     let random = SystemRandom::new();
     let tsg_id = TsgId::from_random(u64::from_be_bytes(draw(&random)?));
     let client_id = client_id("administrator", &tsg_id, domain);
@@ -131,4 +158,20 @@ fn draw<const N: usize>(random: &SystemRandom) -> Result<[u8; N], NoRandomness> 
 
 fn row_id(random: &SystemRandom, now: Timestamp) -> Result<Uuid, NoRandomness> {
     Ok(numbering::row_id(now, draw(random)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_api_would_refuse_is_refused() {
+        assert!(usable("Acme Build Farm").is_ok() && usable(&"x".repeat(128)).is_ok());
+        for bad in ["", " ", "Acme ", "Ac\u{200b}me", "Acme\n", &"x".repeat(129)] {
+            let error = usable(bad).expect_err(bad).to_string();
+            assert!(error.starts_with("the name of a tenant "), "{error}");
+        }
+        let error = usable("Acme ").expect_err("a blank").to_string();
+        assert_eq!(error, "the name of a tenant must neither begin nor end with white space");
+    }
 }

@@ -1,6 +1,7 @@
 //! A start that cannot work is refused, in one line that says what to do.
 
 use carnet::app;
+use carnet::manage::bootstrap::bootstrap;
 use serde_json::json;
 
 use crate::support::scene::Scene;
@@ -120,4 +121,18 @@ async fn two_first_starts_at_once_agree_on_the_signing_keys() {
     };
     let (first, second) = tokio::join!(jwks(&one), jwks(&other));
     assert_eq!(first, second);
+}
+
+#[tokio::test]
+async fn a_first_tenant_is_named_by_the_rule_of_all_tenants() {
+    let url = database().await;
+    let settings = config(&url, &redis_url(), &json!({}));
+    let (store, masters) =
+        (app::store(&settings).expect("a store"), app::master_keys(&settings).expect("keys"));
+    for name in ["", " Acme", "Ac\u{200b}me", "Acme\n"] {
+        let refused = bootstrap(&store, &masters.pepper(), &settings.domain, name).await;
+        let error = refused.err().expect("a refusal").to_string();
+        assert!(error.starts_with("the name of a tenant"), "{error}");
+    }
+    assert_eq!(sql_value(&url, "SELECT count(*) FROM tenant").await.as_deref(), Some("0"));
 }
