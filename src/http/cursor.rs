@@ -99,7 +99,8 @@ impl<K: Key> Rest for Paging<K> {
 fn page<K: Key>(list: &str, query: &str) -> Result<Page<K>, Problem> {
     let limit = match &*values(query, "limit") {
         [] => Some(DEFAULT_LIMIT),
-        [one] => one.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)),
+        // One spelling each: no sign, no leading zeros.
+        [one] => one.parse().ok().filter(|n: &usize| (1..=MAX_LIMIT).contains(n) && n.to_string() == *one),
         _ => None,
     };
     let after = match &*values(query, "cursor") {
@@ -107,8 +108,9 @@ fn page<K: Key>(list: &str, query: &str) -> Result<Page<K>, Problem> {
         [one] => decode(list, one).map(Some),
         _ => None,
     };
-    let bad_limit =
-        || Problem::invalid_parameter("invalid_parameter", "limit", "must be a number from 1 to 200");
+    let bad_limit = || {
+        Problem::invalid_parameter("invalid_parameter", "limit", "must be a number from 1 to 200, in digits")
+    };
     let bad_cursor = || {
         Problem::invalid_parameter(
             "invalid_cursor",
@@ -186,9 +188,20 @@ mod tests {
         }
         assert!(page::<String>(&cursor("a\0b")).is_err() && page::<Uuid>(&cursor("42")).is_err());
         assert!(page::<Uuid>(&cursor("{00000000-0000-0000-0000-000000000007}")).is_err());
-        for query in
-            ["limit=", "limit=0", "limit=201", "limit=-1", "limit=x", "limit=1&limit=2", "limit=1%00"]
-        {
+        for query in [
+            "limit=",
+            "limit=0",
+            "limit=201",
+            "limit=-1",
+            "limit=x",
+            "limit=1&limit=2",
+            "limit=1%00",
+            "limit=%2B5",
+            "limit=05",
+            "limit=5%20",
+            "limit=5.0",
+            "limit=%D9%A5",
+        ] {
             let problem = code(page::<i64>(query).expect_err(query));
             assert!(problem.starts_with("invalid_parameter"), "{query} {problem}");
         }

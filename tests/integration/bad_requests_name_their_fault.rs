@@ -115,7 +115,9 @@ async fn a_bad_cursor_or_limit_is_refused() {
             let refused = desk.scene.get(&format!("{list}?{query}")).await.expect(400);
             assert_eq!(refused.code(), "invalid_cursor", "{list} {query}");
         }
-        for query in ["limit=0", "limit=201", "limit=x", "limit=-1", "limit=1&limit=1"] {
+        for query in
+            ["limit=0", "limit=201", "limit=x", "limit=-1", "limit=%2B5", "limit=05", "limit=1&limit=1"]
+        {
             let refused = desk.scene.get(&format!("{list}?{query}")).await.expect(400);
             assert_eq!(refused.json()["errors"][0]["field"], "limit", "{list} {query}");
         }
@@ -149,6 +151,14 @@ async fn a_path_that_cannot_be_an_id_is_one_that_does_not_exist() {
         let answer = desk.send(desk.request(Method::GET, &path)).await.expect(404);
         assert_eq!(answer.code(), "not_found", "{path}");
         assert!(answer.text("instance").starts_with("urn:uuid:"), "{path}");
+    }
+    // One thing has one address: of the spellings of a UUID only ours.
+    let role = desk.scene.get("roles?limit=1").await.expect(200).json()["items"][0]["id"].clone();
+    let role = role.as_str().expect("an id");
+    desk.scene.get(&format!("roles/{role}")).await.expect(200);
+    for other in [&role.replace('-', ""), &format!("%7B{role}%7D"), &format!("urn:uuid:{role}")] {
+        let answer = desk.scene.get(&format!("roles/{other}")).await.expect(404);
+        assert_eq!(answer.code(), "not_found", "{other}");
     }
     let elsewhere = reqwest::get(format!("{}/v2/anything", desk.scene.client.url)).await.expect("an answer");
     assert_eq!(elsewhere.status(), 404);

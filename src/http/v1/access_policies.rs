@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Answer, Version};
 use crate::domain::tenant::TsgId;
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, Id};
 use crate::http::body::Creating;
 use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
@@ -64,16 +64,16 @@ pub async fn create(
     Answer::created(location).replayed(made.replayed).thing(&Shown::from(made.value), VERSION)
 }
 
-pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Uuid)>) -> Result<HttpResponse, Problem> {
-    let (tsg_id, id) = ask.path;
+pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<HttpResponse, Problem> {
+    let (tsg_id, Id(id)) = ask.path;
     Answer::ok().thing(&Shown::from(manage.access_policy(&ask.caller, &tsg_id, id).await?), VERSION)
 }
 
 pub async fn remove(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Uuid), IfMatch>,
+    ask: Ask<(TsgId, Id), IfMatch>,
 ) -> Result<HttpResponse, Problem> {
-    let (tsg_id, id) = ask.path;
+    let (tsg_id, Id(id)) = ask.path;
     let IfMatch(expected) = ask.rest;
     let gone = manage.delete_access_policy(&ask.caller, &tsg_id, id, &expected).await?;
     Ok(answer::gone(gone.everywhere))

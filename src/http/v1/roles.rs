@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Answer, Version};
 use crate::domain::tenant::TsgId;
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, Id};
 use crate::http::body::Creating;
 use crate::http::cursor::Paging;
 use crate::http::problem::Problem;
@@ -28,7 +28,7 @@ pub async fn create(
     Answer::created(location).replayed(made.replayed).thing(&made.value, Version::Content)
 }
 
-pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Uuid)>) -> Result<HttpResponse, Problem> {
-    let (tsg_id, id) = ask.path;
+pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<HttpResponse, Problem> {
+    let (tsg_id, Id(id)) = ask.path;
     Answer::ok().thing(&manage.role(&ask.caller, &tsg_id, id).await?, Version::Content)
 }

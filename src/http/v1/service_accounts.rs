@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::answer::{self, Answer, Version};
 use crate::domain::secret::Secret;
 use crate::domain::tenant::TsgId;
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, Id};
 use crate::http::body::{Creating, Json};
 use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
@@ -54,17 +54,17 @@ pub async fn create(
     Answer::created(location).replayed(made.replayed).thing(&body, version(shown))
 }
 
-pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Uuid)>) -> Result<HttpResponse, Problem> {
-    let (tsg_id, id) = ask.path;
+pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<HttpResponse, Problem> {
+    let (tsg_id, Id(id)) = ask.path;
     let shown = manage.service_account(&ask.caller, &tsg_id, id).await?;
     Answer::ok().thing(&shown, version(&shown))
 }
 
 pub async fn change(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Uuid), (IfMatch, Json<ServiceAccountChange>)>,
+    ask: Ask<(TsgId, Id), (IfMatch, Json<ServiceAccountChange>)>,
 ) -> Result<HttpResponse, Problem> {
-    let (tsg_id, id) = ask.path;
+    let (tsg_id, Id(id)) = ask.path;
     let (IfMatch(expected), Json(change)) = ask.rest;
     let changed = manage.change_service_account(&ask.caller, &tsg_id, id, &expected, &change).await?;
     let answer = if changed.everywhere { Answer::ok() } else { Answer::accepted(location(&tsg_id, id)) };
@@ -73,9 +73,9 @@ pub async fn change(
 
 pub async fn remove(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Uuid), IfMatch>,
+    ask: Ask<(TsgId, Id), IfMatch>,
 ) -> Result<HttpResponse, Problem> {
-    let (tsg_id, id) = ask.path;
+    let (tsg_id, Id(id)) = ask.path;
     let IfMatch(expected) = ask.rest;
     let gone = manage.delete_service_account(&ask.caller, &tsg_id, id, &expected).await?;
     Ok(answer::gone(gone.everywhere))
