@@ -23,6 +23,7 @@ pub struct NewLicense {
     pub product: String,
     /// Until when; a year from now when not given.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "text::date_time")]
     pub ends_at: Option<Timestamp>,
 }
 

@@ -14,6 +14,7 @@ mod health;
 mod isolation;
 mod key_policy;
 mod lease;
+mod limits_are_documented;
 mod lists_come_in_pages;
 mod main_path;
 mod metadata;
