@@ -50,6 +50,25 @@ async fn a_stale_or_missing_etag_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_secret_that_turns_valid_makes_no_etag_stale() {
+    let scene = Scene::new().await;
+    // An instance that hears nothing keeps the secret pending until its lease is over.
+    let deaf = "INSERT INTO instance (instance, region, applied, low_water, lease_until)
+                SELECT gen_random_uuid(), region, 0, 0, now() + interval '3 seconds' FROM region";
+    run_sql(&scene.database_url, deaf).await;
+    let account = scene.account("waits").await;
+    let path = format!("service-accounts/{}", account.id);
+    let pending = scene.get(&path).await.expect(200);
+    assert_eq!(pending.json()["secrets"][0]["status"], "pending");
+    scene.token_of(&account, &[]).await;
+    let valid = scene.get(&path).await.expect(200);
+    assert_eq!(valid.json()["secrets"][0]["status"], "valid");
+    let seen = pending.header("etag");
+    assert_eq!(valid.header("etag"), seen);
+    change(&scene, Method::PATCH, &path, Some(seen), Some(json!({ "enabled": true }))).await.expect(200);
+}
+
+#[tokio::test]
 async fn of_two_changes_at_once_one_wins() {
     let scene = Scene::new().await;
     let path = format!("service-accounts/{}", scene.account("contended").await.id);
