@@ -1,10 +1,11 @@
-//! What a standby says may have been overtaken; nobody acts on it.
+//! What a standby says may have been overtaken, and what a former primary says has been: nobody acts on it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -12,7 +13,7 @@ use crate::support::client::Client;
 use crate::support::proxy::Proxy;
 use crate::support::scene::Scene;
 use crate::support::server::Server;
-use crate::support::stores::{OwnStores, config, run_tool, sql_value};
+use crate::support::stores::{OwnStores, config, run_sql, run_tool, sql_value};
 
 /// A copy of these stores' Postgres, which follows it; with a Redis of its own.
 async fn standby_of(own: &OwnStores) -> OwnStores {
@@ -62,14 +63,73 @@ async fn an_instance_that_is_led_to_a_standby_gives_no_tokens_to_cold_clients() 
     let instance = Server::start(config(&proxy.database_url, standby_redis, &settings)).await;
     let client = Client::new(&instance.url);
     proxy.lead_to(standby_url);
+    proxy.cut();
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(3) {
         client.token(&account.client_id, &account.client_secret, &[]).await.expect(503);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     proxy.lead_to(&scene.database_url);
+    proxy.cut();
     while client.token(&account.client_id, &account.client_secret, &[]).await.status != 200 {
         assert!(began.elapsed() < Duration::from_secs(10), "the primary is not found again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Waits until a query has this answer.
+async fn until(database_url: &str, query: &str, answer: &str) {
+    let began = Instant::now();
+    while sql_value(database_url, query).await.as_deref() != Some(answer) {
+        assert!(began.elapsed() < Duration::from_secs(10), "{query}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The standby becomes the primary, and the feed finds it; all else stays with the former one.
+async fn promote(former: &str, standby: &str, proxy: &Proxy) {
+    let written = sql_value(former, "SELECT pg_current_wal_lsn()").await.expect("a place");
+    until(standby, &format!("SELECT pg_last_wal_replay_lsn() >= '{written}'"), "t").await;
+    proxy.lead_to(standby);
+    run_sql(standby, "SELECT pg_promote()").await;
+    let feed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE query LIKE '%CROSS JOIN authority a%' AND pid <> pg_backend_pid()";
+    run_sql(former, feed).await;
+    until(standby, "SELECT timeline FROM authority", "2").await;
+}
+
+#[tokio::test]
+async fn after_a_promotion_what_the_former_primary_still_says_is_not_believed() {
+    let own = OwnStores::start(1);
+    let proxy = Proxy::before(&own.migrated().await);
+    let settings = json!({ "lease_seconds": 2 });
+    let redis_url = own.stores.redis_urls()[0].clone();
+    let scene = Scene::on(proxy.database_url.clone(), redis_url, &settings).await;
+    let account = scene.account("disabled later").await;
+    scene.token_of(&account, &[]).await;
+    let standby = standby_of(&own).await;
+    let (url, redis_url) = (standby.stores.database_url(), &standby.stores.redis_urls()[0]);
+    promote(own.stores.database_url(), url, &proxy).await;
+
+    // Another instance, which has never known the former one, disables the account.
+    let server = Server::start(config(url, redis_url, &settings)).await;
+    let Scene { server: first, client: ask_first, tsg_id, admin, .. } = scene;
+    let client = Client::new(&server.url);
+    let (database_url, redis_url) = (url.to_owned(), redis_url.clone());
+    let second = Scene { server, client, database_url, redis_url, tsg_id, admin };
+    let path = format!("service-accounts/{}", account.id);
+    let etag = second.get(&path).await.header("etag").to_owned();
+    let admin = second.admin_token().await;
+    let change = second.client.request(Method::PATCH, &second.path(&path)).bearer_auth(&admin);
+    let change = change.header("If-Match", etag).json(&json!({ "enabled": false }));
+    second.client.send(change).await.expect(200);
+
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(ask_first.token(&account.client_id, &account.client_secret, &[]).await.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(first);
+    assert!(!answers.contains(&200), "{answers:?}");
+    assert_eq!(answers.last(), Some(&401), "{answers:?}");
 }

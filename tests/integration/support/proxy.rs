@@ -60,11 +60,15 @@ impl Proxy {
         self.orders.send_modify(|orders| orders.frozen = 0);
     }
 
-    /// New connections go to the server of this URL; those of now are closed.
-    pub fn lead_to(&self, database_url: &str) {
-        *self.line.socket.lock().expect("no panic") = socket_of(database_url);
+    /// All connections of now are closed.
+    pub fn cut(&self) {
         let opened = self.line.opened.load(Ordering::SeqCst);
         self.orders.send_modify(|orders| orders.cut = opened);
+    }
+
+    /// New connections go to the server of this URL; those of now stay where they are.
+    pub fn lead_to(&self, database_url: &str) {
+        *self.line.socket.lock().expect("no panic") = socket_of(database_url);
     }
 }
 
