@@ -99,6 +99,14 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that fails leaves nothing behind either.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 fn processes_of(directory: &Path) -> usize {
     let name = directory.display().to_string();
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
