@@ -5,6 +5,8 @@
 //! regions. This room knows nothing of Redis, HTTP or leases.
 
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -64,6 +66,8 @@ pub struct Store {
     tenant: Pool,
     engine: Pool,
     options: StoreOptions,
+    /// How often connections were forgotten; one that was lent before the last time is not taken back.
+    era: Arc<AtomicU64>,
 }
 
 /// The longest that a transaction may sit between two statements. Changes commit in order, so one
@@ -82,11 +86,14 @@ impl Store {
             tenant: pool(&options, "carnet_tenant", options.tenant_connections)?,
             engine: pool(&options, "carnet_engine", options.engine_connections)?,
             options,
+            era: Arc::default(),
         })
     }
 
-    /// Closes every connection that is not in use: they may lead to a server that is the authority no more.
+    /// Closes every connection, those in use as soon as they are not: they may lead to a server that is the
+    /// authority no more.
     pub fn forget_connections(&self) {
+        self.era.fetch_add(1, Ordering::SeqCst);
         for pool in [&self.tenant, &self.engine] {
             pool.retain(|_, _| false);
         }
@@ -97,10 +104,16 @@ impl Store {
         pg_config(&self.options, Some("carnet_engine"))
     }
 
+    async fn lend(&self, pool: &Pool) -> Result<Lent, StoreError> {
+        // Before the pool is asked, so that what it gives was there in this era.
+        let taken_in = self.era.load(Ordering::SeqCst);
+        Ok(Lent { client: Some(pool.get().await?), taken_in, era: Arc::clone(&self.era) })
+    }
+
     /// One statement as the engine, in a transaction of its own.
     async fn engine_query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let query = async {
-            let client = Lent::from(&self.engine).await?;
+            let client = self.lend(&self.engine).await?;
             let statement = client.prepare_cached(sql).await?;
             let rows = client.query(&statement, params).await?;
             client.give_back();
@@ -120,28 +133,30 @@ async fn within<T>(
 /// A connection from a pool. It goes back only when [`Lent::give_back`] says so: one that was dropped in the
 /// middle of something (a failure, a time-out, a request that went away) may be dead, or inside a transaction,
 /// and is closed instead.
-struct Lent(Option<Object>);
+struct Lent {
+    client: Option<Object>,
+    taken_in: u64,
+    era: Arc<AtomicU64>,
+}
 
 impl Lent {
-    async fn from(pool: &Pool) -> Result<Self, StoreError> {
-        Ok(Self(Some(pool.get().await?)))
-    }
-
     fn give_back(mut self) {
-        drop(self.0.take());
+        if self.era.load(Ordering::SeqCst) == self.taken_in {
+            drop(self.client.take());
+        }
     }
 }
 
 impl Deref for Lent {
     type Target = Object;
     fn deref(&self) -> &Object {
-        self.0.as_ref().expect("a connection is there until it is given back")
+        self.client.as_ref().expect("a connection is there until it is given back")
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(client) = self.0.take() {
+        if let Some(client) = self.client.take() {
             drop(Object::take(client));
         }
     }

@@ -159,7 +159,7 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let client = Lent::from(&self.tenant).await?;
+        let client = self.lend(&self.tenant).await?;
         let mut tx = Tx { client, touched: BTreeSet::new() };
         // A tsg_id is ten digits by its type, so it can stand in the statement.
         let begin = format!("BEGIN; SET LOCAL carnet.tsg_id = '{tsg_id}'");

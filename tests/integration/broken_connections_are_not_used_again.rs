@@ -74,6 +74,25 @@ async fn a_transaction_that_began_too_late_is_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_in_use_when_all_were_forgotten_is_forgotten_too() {
+    let store = store(&database().await);
+    let backend = async |tx: &mut Tx| {
+        let row = tx.one("SELECT pg_backend_pid()", &[]).await?;
+        Ok::<i32, StoreError>(row.try_get(0)?)
+    };
+    let forgotten = async |tx: &mut Tx| {
+        let id = backend(tx).await?;
+        store.forget_connections();
+        Ok::<i32, StoreError>(id)
+    };
+    let first = store.run_tx("first", &tenant(), backend).await.expect("an id").value;
+    let second = store.run_tx("second", &tenant(), forgotten).await.expect("an id").value;
+    assert_eq!(first, second, "a connection is used again");
+    let third = store.run_tx("third", &tenant(), backend).await.expect("an id").value;
+    assert_ne!(second, third, "but not one that was forgotten meanwhile");
+}
+
+#[tokio::test]
 async fn cold_clients_are_served_soon_after_every_connection_began_to_hang_and_from_then_on() {
     let own = OwnStores::start(1);
     let scene = Scene::on(own.migrated().await, redis_url(), &json!({})).await;
