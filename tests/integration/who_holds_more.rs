@@ -67,8 +67,8 @@ async fn a_busy_account_is_disabled_all_the_same() {
             while Instant::now() < deadline {
                 let body = json!({ "description": format!("{n} {tries}") });
                 let path = scene.path(&format!("service-accounts/{}", other.id));
-                let patch = scene.client.request(Method::PATCH, &path).bearer_auth(token);
-                let answer = scene.client.send(patch.header("If-Match", "\"0\"").json(&body)).await;
+                let change = scene.client.request(Method::PATCH, &path).bearer_auth(token);
+                let answer = scene.client.send(change.header("If-Match", "\"0\"").json(&body)).await;
                 if answer.status == 401 {
                     return;
                 }
@@ -94,9 +94,9 @@ async fn six_changes_of_ones_own_account_at_once_are_one_success_and_five_stale_
     let path = scene.path(&format!("service-accounts/{}", own.id));
     let etag = scene.client.call(&token, Method::GET, &path, None).await.header("etag").to_owned();
     let changes = join_all((0..6).map(|n| {
-        let patch = scene.client.request(Method::PATCH, &path).bearer_auth(&token);
-        let patch = patch.header("If-Match", &etag).json(&json!({ "description": n.to_string() }));
-        scene.client.send(patch)
+        let change = scene.client.request(Method::PATCH, &path).bearer_auth(&token);
+        let change = change.header("If-Match", &etag).json(&json!({ "description": n.to_string() }));
+        scene.client.send(change)
     }));
     let mut statuses: Vec<u16> = changes.await.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
