@@ -143,9 +143,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let region = config.region.clone();
+    // From the first moment on: a signal that comes before anybody waits for it would kill the process,
+    // lease and all.
+    let stop = stop_signal()?;
     let app = App::build(config).await?;
     tracing::info!(region, address = %app.address(), issuer = app.issuer(), "serving");
-    app.run_until(stop_signal()?).await?;
+    app.run_until(stop).await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

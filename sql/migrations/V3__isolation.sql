@@ -135,6 +135,25 @@ GRANT EXECUTE ON FUNCTION caller_rights(text, text, text, text, boolean, uuid, b
     caller_lacks(text, text, text), tenant_path(text) TO carnet_tenant;
 GRANT EXECUTE ON FUNCTION flip_ready(text[]), authority_now(), tenant_path(text) TO carnet_engine;
 
+-- API keys as they are shown: with today's status, which the authority's clock decides, and with what
+-- the account lacks of what the product asks for: all apps and services, or a role for them. It is
+-- read with the rights of who asks, so row-level security holds here too.
+CREATE VIEW api_key_shown WITH (security_invoker = true) AS
+SELECT k.api_key_id, k.tsg_id, k.product, k.name,
+       CASE WHEN k.status IN ('valid', 'inactive') AND k.expires_at <= now() THEN 'expired'
+            ELSE k.status::text END AS status,
+       k.service_account_id, k.credential, k.comment, k.expires_at, k.created_at, k.created_by,
+       k.status_changed_at, k.revoked_at, k.revoke_reason,
+       judged AND grants = 0 AS without_grant, judged AND grants > 0 AND roles = 0 AS without_role
+FROM api_key k JOIN product p ON p.product = k.product
+CROSS JOIN LATERAL (
+    SELECT k.status IN ('pending', 'valid', 'inactive') AND p.requires_all_apps AS judged,
+           count(*) AS grants, count(g.role_id) AS roles
+    FROM access_policy g
+    WHERE g.tsg_id = k.tsg_id AND g.principal = k.credential AND g.products IS NULL
+      AND g.target_tsg_id = ANY (tenant_path(k.tsg_id))) held;
+GRANT SELECT ON api_key_shown TO carnet_tenant;
+
 -- Whoever migrates serves, unless an administrator divides the two: GRANT carnet_tenant, carnet_engine
 -- TO the role that serves. Where another role of the cluster made these, it has to do so.
 DO $$

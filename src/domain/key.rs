@@ -1,6 +1,7 @@
 //! The life of an API key: one state machine, every transition named.
 //!
-//! The SQL guards its own `UPDATE`s by these names; this is the table that they are checked against.
+//! It is the SQL that moves keys, by guarded `UPDATE`s, because only the database sees them all at once.
+//! This is the table that it is held to: `tests/integration/key_states.rs` compares the two, state by state.
 
 use serde::{Deserialize, Serialize};
 

@@ -80,7 +80,7 @@ impl Store {
     /// Prepares both pools; connects to nothing yet.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] when the URL or the CA file cannot be used.
+    /// [`StoreError::Configuration`] when the URL or the CA file cannot be used.
     pub fn new(options: StoreOptions) -> Result<Self, StoreError> {
         Ok(Self {
             tenant: pool(&options, "carnet_tenant", options.tenant_connections)?,

@@ -135,3 +135,20 @@ async fn every_table_of_a_tenant_has_row_level_security() {
     let bare: Vec<String> = client.query(bare, &[]).await.expect("a list").iter().map(|r| r.get(0)).collect();
     assert_eq!(bare, Vec::<String>::new());
 }
+
+/// A view is read with its owner's rights unless it says otherwise, and its owner sees every tenant.
+#[tokio::test]
+async fn what_tenants_read_through_a_view_is_theirs_as_well() {
+    let scene = Scene::new().await;
+    let child = neighbour(&scene).await;
+    let account = scene.entitled_account("of the parent").await;
+    scene.key("advanced_wildfire", &account).await;
+    let (client, connection) = tokio_postgres::connect(&scene.database_url, NoTls).await.expect("Postgres");
+    tokio::spawn(connection);
+    let seen = async |tsg_id: &str| -> i64 {
+        let set = format!("SET ROLE carnet_tenant; SET carnet.tsg_id = '{tsg_id}'");
+        client.batch_execute(&set).await.expect("a role");
+        client.query_one("SELECT count(*) FROM api_key_shown", &[]).await.expect("keys").get(0)
+    };
+    assert_eq!((seen(&scene.tsg_id).await, seen(&child.tsg_id).await), (1, 0));
+}

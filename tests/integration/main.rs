@@ -13,6 +13,7 @@ mod feed_order;
 mod health;
 mod isolation;
 mod key_policy;
+mod key_states;
 mod lease;
 mod limits_are_documented;
 mod lists_come_in_pages;

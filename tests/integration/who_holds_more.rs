@@ -130,3 +130,19 @@ async fn nothing_can_refer_to_another_tenant_s_account() {
         client.batch_execute(&statement).await.expect_err(&statement);
     }
 }
+
+#[tokio::test]
+async fn of_two_who_disable_each_other_at_once_exactly_one_is_left() {
+    let scene = Scene::new().await;
+    for round in 0..3 {
+        let one = with_role(&scene, &format!("one {round}"), "superuser").await;
+        let other = with_role(&scene, &format!("other {round}"), "superuser").await;
+        let tokens = (scene.token_of(&one, &[]).await, scene.token_of(&other, &[]).await);
+        let off = json!({ "enabled": false });
+        let (first, second) =
+            tokio::join!(patch(&scene, &tokens.0, &other, off.clone()), patch(&scene, &tokens.1, &one, off));
+        let mut statuses = [first.status, second.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 401]);
+    }
+}
