@@ -128,7 +128,8 @@ impl App {
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
         let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters);
 
-        let region = parts.region().context("redis_url")?;
+        // For many entries at once, which nobody waits for.
+        let region = parts.region(10).context("redis_url")?;
         let (knowledge, place) = (Arc::clone(&parts.knowledge), Arc::clone(&parts.place));
         let options = sync_options(&config);
         let sync = Sync::start(store.clone(), knowledge, place, region, options, checks).await?;
@@ -138,7 +139,7 @@ impl App {
         let worker = {
             let (parts, manage) = (parts.clone(), Arc::clone(&manage));
             move || {
-                let region = parts.region().expect("a Redis URL that was usable is usable");
+                let region = parts.region(1).expect("a Redis URL that was usable is usable");
                 parts.worker(region, Arc::clone(&manage))
             }
         };
@@ -238,6 +239,7 @@ fn sync_options(config: &Config) -> SyncOptions {
         lease: config.lease,
         poll_interval: config.poll_interval,
         floor_limit: config.floor_limit,
+        quarantine: config.quarantine,
     }
 }
 

@@ -76,6 +76,8 @@ pub struct RawConfig {
     poll_interval_ms: u64,
     #[serde(default = "defaults::revoke_wait_seconds")]
     revoke_wait_seconds: u64,
+    #[serde(default = "defaults::quarantine_seconds")]
+    quarantine_seconds: u64,
     #[serde(default = "defaults::floor_limit")]
     floor_limit: usize,
     #[serde(default = "defaults::memory_records")]
@@ -113,6 +115,9 @@ mod defaults {
     }
     pub(super) fn revoke_wait_seconds() -> u64 {
         40
+    }
+    pub(super) fn quarantine_seconds() -> u64 {
+        60
     }
     pub(super) fn floor_limit() -> usize {
         100_000
@@ -175,6 +180,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// The longest that a revoke waits before it answers 202.
     pub revoke_wait: Duration,
+    /// How long keys wait for a region that is stuck.
+    pub quarantine: Duration,
     /// How many changes are remembered.
     pub floor_limit: usize,
     /// How many records are kept in memory.
@@ -250,6 +257,9 @@ impl RawConfig {
         {
             return bad("poll_interval_ms", "must be 10 to 5000, and at most a quarter of the lease");
         }
+        if !(self.lease_seconds..=3_600).contains(&self.quarantine_seconds) {
+            return bad("quarantine_seconds", "must be at least lease_seconds, and at most 3600");
+        }
         if !(1_000..=10_000_000).contains(&self.floor_limit) {
             return bad("floor_limit", "must be 1000 to 10000000");
         }
@@ -273,6 +283,7 @@ impl RawConfig {
             lease: Duration::from_secs(self.lease_seconds),
             poll_interval: Duration::from_millis(self.poll_interval_ms),
             revoke_wait: Duration::from_secs(self.revoke_wait_seconds),
+            quarantine: Duration::from_secs(self.quarantine_seconds),
             floor_limit: self.floor_limit,
             memory_records: self.memory_records,
             workers: self.workers,

@@ -28,6 +28,7 @@ pub mod http;
 pub mod issue;
 pub mod manage;
 pub mod region;
+mod sabotage;
 pub mod seal;
 pub mod store;
 pub mod sync;

@@ -1,2 +1,2 @@
--- Instances whose lease ended long ago. One that comes back registers anew.
-DELETE FROM instance WHERE lease_until < clock_timestamp() - interval '1 day'
+-- Instances that have not been heard of for long. One that comes back registers anew.
+DELETE FROM instance WHERE greatest(lease_until, applied_at) < clock_timestamp() - interval '1 day'

@@ -1,5 +1,6 @@
--- An instance that has loaded its floor takes its first lease. Until then it is nobody's concern.
+-- An instance that has loaded its floor. It has no lease before it renews it for the first time.
 INSERT INTO instance (instance, region, applied, low_water, lease_until)
-VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+VALUES ($1, $2, $3, $4, '-infinity')
 ON CONFLICT (instance) DO UPDATE
-SET applied = EXCLUDED.applied, low_water = EXCLUDED.low_water, lease_until = EXCLUDED.lease_until
+SET applied = EXCLUDED.applied, applied_at = clock_timestamp(), low_water = EXCLUDED.low_water,
+    lease_until = EXCLUDED.lease_until

@@ -1,5 +1,13 @@
--- Acknowledges what was applied and renews the lease, in a transaction of its own: only after it is
--- committed may the snapshot be taken from which changes are read.
+-- Acknowledges what was applied and renews the lease, in a transaction of its own: only after it is committed may
+-- the snapshot be taken from which changes are read. Who has not applied what is older than the limit keeps the lease
+-- it has: over a link that carries questions but no answers, it would otherwise go on for ever.
+WITH heard AS MATERIALIZED (
+    SELECT coalesce((SELECT at FROM change WHERE seq > $2 ORDER BY seq LIMIT 1), 'infinity')
+               > clock_timestamp() - unheard_limit() AS enough)
 UPDATE instance
-SET applied = $2, low_water = $3, lease_until = clock_timestamp() + make_interval(secs => $4)
+SET applied_at = CASE WHEN applied < $2 THEN clock_timestamp() ELSE applied_at END,
+    applied = $2, low_water = $3,
+    lease_until = CASE WHEN heard.enough THEN clock_timestamp() + make_interval(secs => $4) ELSE lease_until END
+FROM heard
 WHERE instance = $1
+RETURNING heard.enough AS renewed

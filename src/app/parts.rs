@@ -70,11 +70,11 @@ impl Parts {
         }
     }
 
-    /// A connection to Redis for the thread that first uses it.
-    pub fn region(&self) -> Result<Region, RegionError> {
+    /// A connection to Redis for the thread that first uses it, with so many times the patience.
+    pub fn region(&self, patience: u32) -> Result<Region, RegionError> {
         let url = self.config.redis_url.expose_secret();
         let (sealer, place) = (Arc::clone(&self.entry_sealer), Arc::clone(&self.place));
-        Region::new(url, self.config.redis_timeout, sealer, place, Arc::clone(&self.clock))
+        Region::new(url, self.config.redis_timeout * patience, sealer, place, Arc::clone(&self.clock))
     }
 
     pub fn manage(&self, spread: Spread) -> Manage {

@@ -3,18 +3,27 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Notify;
+
 use crate::clock::BootInstant;
 
-/// Until when caches may be believed. Starts lapsed.
+/// Until when anything may be answered. Starts lapsed.
 #[derive(Debug, Default)]
 pub struct Lease {
     until_ms: AtomicU64,
+    extended: Notify,
 }
 
 impl Lease {
     /// Extends the lease to `until`; never shortens it.
     pub fn extend(&self, until: BootInstant) {
         self.until_ms.fetch_max(until.as_millis(), Ordering::Release);
+        self.extended.notify_waiters();
+    }
+
+    /// Resolves when it is extended the next time, counted from the first poll of this.
+    pub fn extended(&self) -> impl Future<Output = ()> {
+        self.extended.notified()
     }
 
     /// Ends the lease at once: the authority is not the one that gave it.

@@ -1,7 +1,7 @@
 //! Which credential is this, and may it be served?
 //!
-//! Memory, else Redis, else Postgres. What a cache holds is believed only while the lease is alive,
-//! and only if the entry is as new as the floor says; what a cache holds *against* a caller (absent,
+//! Memory, else Redis, else Postgres; nothing of it without a lease, because what answers may be a primary that is
+//! none any more, which gives no leases. What a cache holds is believed only if the entry is as new as the floor says; what a cache holds *against* a caller (absent,
 //! pending, known-bad) is never believed while Postgres answers.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use crate::clock::{BootInstant, Clock};
 use crate::domain::record::{Entry, Record};
 use crate::region::{Found, Region};
+use crate::sabotage::Switch;
 use crate::store::{Store, StoreError};
 
 pub mod flights;
@@ -27,6 +28,8 @@ pub use knowledge::Knowledge;
 /// How long after its question an answer of Postgres may still be acted on. A process that was
 /// stopped in between must ask again.
 const FRESH: Duration = Duration::from_secs(5);
+/// How long a request waits for a lease: a process that starts, or was stopped for a while, has one in a moment.
+const LEASE_WAIT: Duration = Duration::from_millis(300);
 
 /// What a record means for a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +83,9 @@ pub enum Outage {
     /// It has not been heard since the start.
     #[error("the authority has not been heard yet")]
     Unheard,
+    /// It gives no lease, so it may not be the authority any more.
+    #[error("no lease: the authority is not heard")]
+    NoLease,
     /// Too many others are asking.
     #[error("too many questions to the authority at once")]
     Crowded,
@@ -119,17 +125,29 @@ impl Directory {
         credential: &str,
         judge: impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
     ) -> Result<Served<T>, Outage> {
-        let asked = self.knowledge.clock.boot();
         let lane = match self.ask_caches(credential, &judge).await {
             Ok(served) => return Ok(served),
             Err(lane) => lane,
         };
+        self.leased().await?;
+        let asked = self.knowledge.clock.boot();
         let reading = self.flights.join(lane, credential, self.reader(credential)).await?;
         metrics::counter!("carnet_lookups_total", "from" => "postgres").increment(1);
         let record = reading.entry.as_ref().map(|e| &e.record);
         let (Verdict::Final(value) | Verdict::Armed(value) | Verdict::Doubtful(value)) =
             judge(record, reading.now);
-        Ok(Served { value, now: reading.now, deadline: asked.plus(FRESH) })
+        // Still, or the reading proves nothing.
+        let until = self.leased().await?;
+        Ok(Served { value, now: reading.now, deadline: asked.plus(FRESH).min(until) })
+    }
+
+    /// Until when the lease is, if there is one in time.
+    async fn leased(&self) -> Result<BootInstant, Outage> {
+        if Switch::NoLeaseForReads.is_on() {
+            return Ok(self.knowledge.clock.boot().plus(FRESH));
+        }
+        let leased = self.knowledge.leased(LEASE_WAIT).await;
+        leased.map(|(until, _)| until).ok_or(Outage::NoLease)
     }
 
     /// A final verdict from memory or Redis, or else the lane in which to ask Postgres.
@@ -142,7 +160,8 @@ impl Directory {
         // The lease is looked at together with each entry: the look at Redis takes time.
         let weigh = |entry: &Entry, from: &'static str| {
             let (deadline, now) = known.may_serve().ok_or_else(|| known.lane(credential))?;
-            match judge(Some(&entry.record), now) {
+            let livened = Switch::ServeArmed.is_on().then(|| Arc::new(entry.record.livened()));
+            match judge(Some(livened.as_ref().unwrap_or(&entry.record)), now) {
                 Verdict::Final(value) => {
                     metrics::counter!("carnet_lookups_total", "from" => from).increment(1);
                     Ok(Served { value, now, deadline })

@@ -7,6 +7,7 @@ pub mod ids;
 pub mod key;
 pub mod numbering;
 pub mod record;
+pub mod region;
 pub mod rights;
 pub mod secret;
 pub mod tenant;

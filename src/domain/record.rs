@@ -142,6 +142,15 @@ impl Record {
             + self.keys.iter().filter(|k| k.status == Liveness::Pending).count()
     }
 
+    /// As if everything pending in it were valid: what must never be served.
+    #[must_use]
+    pub fn livened(&self) -> Self {
+        let mut record = self.clone();
+        record.secrets.iter_mut().for_each(|secret| secret.status = Liveness::Valid);
+        record.keys.iter_mut().for_each(|key| key.status = Liveness::Valid);
+        record
+    }
+
     /// The secret of this id, unless its time is over.
     #[must_use]
     pub fn secret(&self, credential_id: &str, now: Timestamp) -> Option<&SecretPart> {

@@ -23,10 +23,12 @@ async fn get_livez() -> HttpResponse {
     words(HttpResponse::Ok(), "alive\n")
 }
 
-/// It holds a lease, so it hears of changes. Without one it may still answer by asking Postgres, but
-/// another instance will do better.
+/// It holds a lease, so it hears of changes; without one it answers nothing. And no operator is taking its region away.
 async fn get_readyz(knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
     match knowledge.may_serve() {
+        Some(_) if knowledge.is_draining() => {
+            words(HttpResponse::ServiceUnavailable(), "the region is draining\n")
+        }
         Some(_) => words(HttpResponse::Ok(), "ready\n"),
         None => words(HttpResponse::ServiceUnavailable(), "no lease: Postgres is not heard\n"),
     }

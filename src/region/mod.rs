@@ -17,8 +17,11 @@ use crate::clock::Clock;
 use crate::domain::record::{Entry, Record};
 use crate::seal::Sealer;
 
+mod batch;
+mod life;
 mod place;
 
+pub use life::Look;
 pub use place::{Place, PlaceCell};
 
 /// How long Redis is left alone after it failed, so that an outage of it costs a request nothing.
@@ -115,19 +118,32 @@ impl Region {
         if place.epoch() == Place::NO_EPOCH {
             return Ok(Found::Nothing);
         }
-        let mut ask = redis::cmd("HMGET");
-        ask.arg(place.key(credential)).arg(&["version", "entry"]);
+        let ask = Self::ask_for(place, credential);
         let mut redis = self.redis.clone();
         let look = self.command(async { Ok(ask.query_async(&mut redis).await?) }).await;
-        let (version, sealed): (Option<Vec<u8>>, Option<Vec<u8>>) = match look {
+        match look {
             // It answered, but something else lies there than what we put there.
-            Err(error) if !error.is_outage() => return Ok(Found::Unreadable),
-            look => look?,
+            Err(error) if !error.is_outage() => Ok(Found::Unreadable),
+            look => Ok(self.read(place, credential, look?)),
+        }
+    }
+
+    fn ask_for(place: &Place, credential: &str) -> redis::Cmd {
+        let mut ask = redis::cmd("HMGET");
+        ask.arg(place.key(credential)).arg(&["version", "entry"]);
+        ask
+    }
+
+    /// What lies there, opened.
+    fn read(&self, place: &Place, credential: &str, answer: redis::Value) -> Found {
+        type Bytes = Option<Vec<u8>>;
+        let Ok((version, sealed)) = redis::from_redis_value::<(Bytes, Bytes)>(answer) else {
+            return Found::Unreadable;
         };
-        let (Some(version), Some(sealed)) = (version, sealed) else { return Ok(Found::Nothing) };
+        let (Some(version), Some(sealed)) = (version, sealed) else { return Found::Nothing };
         let version = std::str::from_utf8(&version).ok().and_then(|version| version.parse().ok());
         let entry = version.and_then(|version| self.open(place, credential, version, &sealed));
-        Ok(entry.map_or(Found::Unreadable, Found::Entry))
+        entry.map_or(Found::Unreadable, Found::Entry)
     }
 
     fn open(&self, place: &Place, credential: &str, version: i64, sealed: &[u8]) -> Option<Entry> {
@@ -153,6 +169,17 @@ impl Region {
         if place.epoch() == Place::NO_EPOCH {
             return Ok(());
         }
+        let call = self.compare_and_set(place, entry, anyway)?;
+        let mut redis = self.redis.clone();
+        self.command(async { Ok(call.invoke_async::<()>(&mut redis).await?) }).await
+    }
+
+    fn compare_and_set(
+        &self,
+        place: &Place,
+        entry: &Entry,
+        anyway: bool,
+    ) -> Result<ScriptInvocation<'_>, RegionError> {
         let credential = &entry.record.credential;
         let plain = Sealed { read_seq: entry.read_seq, record: Arc::clone(&entry.record) };
         let plain = serde_json::to_vec(&plain).map_err(|_| RegionError::Seal)?;
@@ -167,8 +194,7 @@ impl Region {
             .arg(sealed)
             .arg(KEEP_SECONDS)
             .arg(i32::from(anyway));
-        let mut redis = self.redis.clone();
-        self.command(async { Ok(call.invoke_async::<()>(&mut redis).await?) }).await
+        Ok(call)
     }
 
     async fn command<T>(

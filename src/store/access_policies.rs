@@ -117,7 +117,7 @@ pub async fn insert(tx: &mut Tx, policy: &NewAccessPolicy<'_>) -> Result<Inserte
 /// [`StoreError`].
 pub async fn delete(tx: &mut Tx, policy: &AccessPolicy) -> Result<Changed, StoreError> {
     const DELETE: &str = include_str!("../../sql/queries/access_policy_delete_one.sql");
-    tx.touch(&policy.principal);
+    tx.withdraw(&policy.principal);
     Ok(Changed::from_count(tx.run(DELETE, &[&policy.tsg_id.as_str(), &policy.id]).await?))
 }
 

@@ -199,7 +199,7 @@ pub async fn revoke(
     const REVOKE: &str = include_str!("../../sql/queries/api_key_revoke_one.sql");
     let changed = tx.run(REVOKE, &[&key.tsg_id.as_str(), &key.api_key_id, &by, &reason]).await?;
     if let (1, Some(client_id)) = (changed, &key.client_id) {
-        tx.touch(client_id);
+        tx.withdraw(client_id);
     }
     Ok(Changed::from_count(changed))
 }

@@ -11,10 +11,11 @@ use std::time::Duration;
 use futures_util::future::join;
 use futures_util::stream::{StreamExt, poll_fn};
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 use uuid::Uuid;
 
+use super::regions::RegionNow;
 use super::{Store, StoreError, tls, within};
 
 /// Which history of the authority an answer belongs to.
@@ -81,14 +82,29 @@ pub struct Answer {
     pub same_history: bool,
     /// The newest change there is.
     pub head: i64,
-    /// The present epoch of the region's cache.
-    pub epoch: i64,
+    /// How the region is; nothing when it has been removed.
+    pub region: Option<RegionNow>,
     /// How many live instances of the region are older than this one.
     pub rank: i64,
     /// Changes after the one that was asked from, in order, at most the limit.
     pub changes: Vec<Change>,
-    /// Whether a lease was renewed; false if none was asked for or the instance is not registered.
-    pub renewed: bool,
+    /// For how long the oldest of them has been there to be heard.
+    pub age: Duration,
+    /// What came of the renewal.
+    pub renewal: Renewed,
+}
+
+/// What came of asking for a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Renewed {
+    /// Nobody asked.
+    NotAsked,
+    /// It is as long again as it may be.
+    Yes,
+    /// Not before the instance has applied what is there; it keeps the one that it has.
+    HearFirst,
+    /// There is no such instance.
+    Unknown,
 }
 
 /// The longest that loading a floor may take.
@@ -105,11 +121,11 @@ pub struct FeedConnection {
 }
 
 impl Store {
-    /// Connects for polling; `wake` is notified when something changed.
+    /// Connects for polling; `wake` is touched when something changed.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn connect_feed(&self, wake: Arc<Notify>) -> Result<FeedConnection, StoreError> {
+    pub async fn connect_feed(&self, wake: Arc<watch::Sender<()>>) -> Result<FeedConnection, StoreError> {
         const RENEW: &str = include_str!("../../sql/queries/instance_renew_lease.sql");
         const POLL: &str = include_str!("../../sql/queries/change_poll.sql");
         let connect = async {
@@ -119,11 +135,11 @@ impl Store {
             tokio::spawn(async move {
                 while let Some(Ok(message)) = messages.next().await {
                     if matches!(message, AsyncMessage::Notification(_)) {
-                        wake.notify_one();
+                        wake.send_replace(());
                     }
                 }
                 // The connection is gone: the next poll will say so, and should be soon.
-                wake.notify_one();
+                wake.send_replace(());
             });
             let patience = LOADING.as_millis();
             client
@@ -216,19 +232,17 @@ impl FeedConnection {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Registers a region, if it is new, and tells which ones every key waits for.
+    /// Registers a region, if it is new.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn register_region(&self, region: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn register_region(&self, region: &str) -> Result<(), StoreError> {
         const REGISTER: &str = include_str!("../../sql/queries/region_register.sql");
-        const REQUIRED: &str = include_str!("../../sql/queries/region_read_required.sql");
         self.ask(REGISTER, &[&region]).await?;
-        let rows = self.ask(REQUIRED, &[]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        Ok(())
     }
 
-    /// Registers an instance, whose floor is loaded, and gives it its first lease.
+    /// Registers an instance, whose floor is loaded. Its first renewal will be its first lease.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -237,8 +251,7 @@ impl FeedConnection {
         const INSTANCE: &str = include_str!("../../sql/queries/instance_register.sql");
         let believed = first.believed.as_secs_f64();
         self.ask(LONGEST, &[&believed]).await?;
-        let values: super::Params<'_> =
-            &[&who.instance, &who.region, &first.applied, &first.low_water, &believed];
+        let values: super::Params<'_> = &[&who.instance, &who.region, &first.applied, &first.low_water];
         self.ask(INSTANCE, values).await?;
         Ok(())
     }
@@ -257,15 +270,20 @@ impl FeedConnection {
         let ask: super::Params<'_> = &[&after, &limit, &who.region, &who.instance];
         let poll = self.client.query(&self.poll, ask);
         let (renewed, rows) = match renewal {
-            None => (false, within(self.timeout, async { Ok(poll.await?) }).await?),
+            None => (Renewed::NotAsked, within(self.timeout, async { Ok(poll.await?) }).await?),
             Some(r) => {
                 let believed = r.believed.as_secs_f64();
                 let lease: super::Params<'_> = &[&who.instance, &r.applied, &r.low_water, &believed];
                 // Sent together and executed in this order, each in its own transaction: the lease
                 // is committed when the poll's snapshot is taken.
                 let both = async {
-                    let (renewed, rows) = join(self.client.execute(&self.renew, lease), poll).await;
-                    Ok((renewed? == 1, rows?))
+                    let (renewed, rows) = join(self.client.query_opt(&self.renew, lease), poll).await;
+                    let renewed = match renewed? {
+                        None => Renewed::Unknown,
+                        Some(row) if row.try_get("renewed")? => Renewed::Yes,
+                        Some(_) => Renewed::HearFirst,
+                    };
+                    Ok((renewed, rows?))
                 };
                 within(self.timeout, both).await?
             }
@@ -283,7 +301,7 @@ pub(super) fn history(row: &Row) -> Result<History, StoreError> {
     })
 }
 
-fn answer(rows: &[Row], renewed: bool) -> Result<Answer, StoreError> {
+fn answer(rows: &[Row], renewal: Renewed) -> Result<Answer, StoreError> {
     let first = rows.first().ok_or_else(|| StoreError::Broken("a poll gives at least one row".into()))?;
     let mut changes = Vec::new();
     for row in rows {
@@ -293,14 +311,17 @@ fn answer(rows: &[Row], renewed: bool) -> Result<Answer, StoreError> {
             changes.push(Change { seq, credential, version, flipped });
         }
     }
+    let is_there = first.try_get::<_, Option<i64>>("epoch")?.is_some();
+    let region = is_there.then(|| RegionNow::from_row(first)).transpose()?;
     Ok(Answer {
         now: first.try_get("now")?,
         history: history(first)?,
         same_history: first.try_get("same_history")?,
         head: first.try_get("head")?,
-        epoch: first.try_get("epoch")?,
+        region,
         rank: first.try_get("rank")?,
         changes,
-        renewed,
+        age: Duration::try_from_secs_f64(first.try_get("age")?).unwrap_or_default(),
+        renewal,
     })
 }

@@ -1,8 +1,9 @@
-//! What the directory asks: records, who is known, and the line of a tenant's ancestors.
+//! What directory and warmer ask: records, who is known, and the line of a tenant's ancestors.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::feed::{History, history};
@@ -22,6 +23,47 @@ pub struct Reading {
     pub history: History,
 }
 
+/// Many records of one snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Whose word it is; nothing when there was nothing to read.
+    pub history: Option<History>,
+    /// Every change up to this one was there to be seen.
+    pub head: i64,
+    /// Those that can be read.
+    pub entries: Vec<Entry>,
+    /// Those that cannot, with their versions: rows that are not what this program knows as a record.
+    pub poisoned: Vec<(String, i64)>,
+    /// The last credential of all, readable or not.
+    pub last: Option<String>,
+}
+
+impl Batch {
+    /// From rows with `credential`, `record`, `version`, `head` and the history; those without a record count only
+    /// for the rest.
+    pub(super) fn from_rows(rows: &[Row]) -> Result<Self, StoreError> {
+        let Some(first) = rows.first() else { return Ok(Self::default()) };
+        let head = first.try_get("head")?;
+        let mut batch = Self { history: Some(history(first)?), head, ..Self::default() };
+        batch.last = rows.last().map(|row| row.try_get("credential")).transpose()?;
+        for row in rows {
+            let version = row.try_get("version")?;
+            match row.try_get::<_, Option<Json<Record>>>("record") {
+                Ok(None) => {}
+                Ok(Some(Json(record))) => {
+                    batch.entries.push(Entry { record: Arc::new(record), version, read_seq: head });
+                }
+                Err(error) => {
+                    let credential: String = row.try_get("credential")?;
+                    tracing::error!(%error, credential, version, "a record cannot be read: it is skipped");
+                    batch.poisoned.push((credential, version));
+                }
+            }
+        }
+        Ok(batch)
+    }
+}
+
 impl Store {
     /// Reads one caller's record.
     ///
@@ -39,6 +81,42 @@ impl Store {
             }
         };
         Ok(Reading { entry, now: row.try_get("now")?, head, history: history(row)? })
+    }
+
+    /// Reads the records of these callers.
+    ///
+    /// # Errors
+    /// [`StoreError`]; unknown ones are left out.
+    pub async fn read_records(&self, credentials: &[String]) -> Result<Batch, StoreError> {
+        const READ: &str = include_str!("../../sql/queries/credential_read_many.sql");
+        Batch::from_rows(&self.engine_query(READ, &[&credentials]).await?)
+    }
+
+    /// At most `limit` records after `after` that the region has not read back in `epoch`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_cold(
+        &self,
+        region: &str,
+        epoch: i64,
+        after: &str,
+        limit: i64,
+    ) -> Result<Batch, StoreError> {
+        const LIST: &str = include_str!("../../sql/queries/credential_list_cold.sql");
+        Batch::from_rows(&self.engine_query(LIST, &[&region, &epoch, &after, &limit]).await?)
+    }
+
+    /// Says that nobody can read these versions. One by one: rows of credentials are otherwise changed under a lock.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn mark_poisoned(&self, poisoned: &[(String, i64)]) -> Result<(), StoreError> {
+        const MARK: &str = include_str!("../../sql/queries/credential_mark_poisoned.sql");
+        for (credential, version) in poisoned {
+            self.engine_query(MARK, &[credential, version]).await?;
+        }
+        Ok(())
     }
 
     /// The tenants from the root to this one, itself last; nothing for an unknown one.

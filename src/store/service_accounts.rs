@@ -139,7 +139,7 @@ pub async fn update(
         &[&after.tsg_id.as_str(), &after.id, &after.description, &after.contact_email, &after.enabled];
     let changed = Changed::from_count(tx.run(UPDATE, columns).await?);
     if before.enabled != after.enabled {
-        tx.touch(&after.client_id);
+        if after.enabled { tx.touch(&after.client_id) } else { tx.withdraw(&after.client_id) }
     }
     Ok(changed)
 }
@@ -150,7 +150,7 @@ pub async fn update(
 /// [`StoreError`].
 pub async fn delete(tx: &mut Tx, account: &ServiceAccount) -> Result<Changed, StoreError> {
     const DELETE: &str = include_str!("../../sql/queries/service_account_delete_soft.sql");
-    tx.touch(&account.client_id);
+    tx.withdraw(&account.client_id);
     Ok(Changed::from_count(tx.run(DELETE, &[&account.tsg_id.as_str(), &account.id]).await?))
 }
 

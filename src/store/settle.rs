@@ -1,14 +1,18 @@
-//! What settles keys: acknowledgements, the guarded flip, the frontier, and the end of a revocation.
+//! What settles keys: acknowledgements, the guarded flip, and the frontier that ends withdrawals.
 
-use super::{Store, StoreError};
+use futures_util::future::join;
+use tokio_postgres::Row;
 
-/// A credential with something pending in it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unsettled {
-    /// Whose record.
-    pub credential: String,
-    /// Whether this region has acknowledged the present version in its present epoch.
-    pub acknowledged: bool,
+use super::records::Batch;
+use super::{Store, StoreError, within};
+
+/// What is pending, seen from one region.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Everything that is, oldest change first.
+    pub credentials: Vec<String>,
+    /// The records of those that this region has not acknowledged.
+    pub missing: Batch,
 }
 
 /// How far everybody is who may answer from a cache.
@@ -21,17 +25,21 @@ pub struct Frontier {
 }
 
 impl Store {
-    /// At most `limit` credentials with something pending, seen from this region.
+    /// At most `limit` credentials with something pending, but for those `aside`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn list_unsettled(&self, region: &str, limit: i64) -> Result<Vec<Unsettled>, StoreError> {
-        const LIST: &str = include_str!("../../sql/queries/credential_list_unsettled.sql");
-        let rows = self.engine_query(LIST, &[&region, &limit]).await?;
-        let unsettled = |row: &tokio_postgres::Row| {
-            Ok(Unsettled { credential: row.try_get(0)?, acknowledged: row.try_get(1)? })
-        };
-        rows.iter().map(unsettled).collect()
+    pub async fn list_pending(
+        &self,
+        region: &str,
+        limit: i64,
+        aside: &[String],
+    ) -> Result<Pending, StoreError> {
+        const LIST: &str = include_str!("../../sql/queries/credential_list_pending.sql");
+        let rows = self.engine_query(LIST, &[&region, &limit, &aside]).await?;
+        let name = |row: &Row| Ok(row.try_get("credential")?);
+        let credentials = rows.iter().map(name).collect::<Result<_, StoreError>>()?;
+        Ok(Pending { credentials, missing: Batch::from_rows(&rows)? })
     }
 
     /// Whether something in this credential is pending.
@@ -44,40 +52,51 @@ impl Store {
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
     }
 
-    /// Says that this region has read these `(credential, version)` back in this epoch.
+    /// Says that this region has read these `(credential, version)` back in this epoch, and then turns pending valid
+    /// in those of `credentials` that lack nothing; which ones. In one go, because the authority may be far away.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn acknowledge(
+    pub async fn acknowledge_and_flip(
         &self,
         region: &str,
         epoch: i64,
         read_back: &[(String, i64)],
-    ) -> Result<(), StoreError> {
+        credentials: &[String],
+    ) -> Result<Vec<String>, StoreError> {
         const UPSERT: &str = include_str!("../../sql/queries/acknowledgement_upsert_many.sql");
-        let (credentials, versions): (Vec<&str>, Vec<i64>) =
-            read_back.iter().map(|(c, v)| (c.as_str(), *v)).unzip();
-        self.engine_query(UPSERT, &[&region, &epoch, &credentials, &versions]).await?;
-        Ok(())
-    }
-
-    /// Turns pending valid in those of `credentials` that lack nothing; which ones.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn flip(&self, credentials: &[String]) -> Result<Vec<String>, StoreError> {
         const FLIP: &str = include_str!("../../sql/queries/credential_flip_ready.sql");
-        let rows = self.engine_query(FLIP, &[&credentials]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        let (names, versions): (Vec<&str>, Vec<i64>) =
+            read_back.iter().map(|(c, v)| (c.as_str(), *v)).unzip();
+        let work = async {
+            let client = self.lend(&self.engine).await?;
+            let (upsert, flip) = join(client.prepare_cached(UPSERT), client.prepare_cached(FLIP)).await;
+            let (upsert, flip) = (upsert?, flip?);
+            let what: super::Params<'_> = &[&region, &epoch, &names, &versions];
+            let which: super::Params<'_> = &[&credentials];
+            // Executed in this order, each in a transaction of its own: the flip sees the acknowledgements.
+            let acknowledge =
+                async { if read_back.is_empty() { Ok(0) } else { client.execute(&upsert, what).await } };
+            let flip = async {
+                if credentials.is_empty() { Ok(Vec::new()) } else { client.query(&flip, which).await }
+            };
+            let (acknowledged, flipped) = join(acknowledge, flip).await;
+            acknowledged?;
+            let flipped = flipped?;
+            client.give_back();
+            flipped.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        };
+        within(self.options.timeout, work).await
     }
 
-    /// How far everybody is; and what was revoking up to there is written as revoked.
+    /// How far everybody is; what that proves is written before it is told: receipts, and that what was
+    /// revoking is revoked.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn finish_revocations(&self) -> Result<Frontier, StoreError> {
-        const FINISH: &str = include_str!("../../sql/queries/revocation_finish.sql");
-        let rows = self.engine_query(FINISH, &[]).await?;
+    pub async fn settle_receipts(&self) -> Result<Frontier, StoreError> {
+        const SETTLE: &str = include_str!("../../sql/queries/receipt_settle.sql");
+        let rows = self.engine_query(SETTLE, &[]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Broken("the authority has one row".into()))?;
         Ok(Frontier { seq: row.try_get("frontier")?, settled: row.try_get("settled")? })
     }

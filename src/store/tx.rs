@@ -43,6 +43,7 @@ impl Caused for StoreError {
 pub struct Tx {
     client: Lent,
     touched: BTreeSet<String>,
+    withdraws: bool,
 }
 
 impl Tx {
@@ -90,6 +91,13 @@ impl Tx {
         self.touched.insert(credential.to_owned());
     }
 
+    /// Says that this takes something away from this credential: its record is another, and there will be a
+    /// receipt of who has heard when.
+    pub fn withdraw(&mut self, credential: &str) {
+        self.touch(credential);
+        self.withdraws = true;
+    }
+
     async fn commit(self) -> Result<Option<i64>, StoreError> {
         const APPEND: &str = include_str!("../../sql/queries/change_append.sql");
         let seq = if self.touched.is_empty() {
@@ -100,7 +108,7 @@ impl Tx {
             let append = self.client.prepare_cached(APPEND).await?;
             // In one go, so that the lock is not held for a round trip. Should the first fail, the
             // second rolls back.
-            let values: Params<'_> = &[&touched];
+            let values: Params<'_> = &[&touched, &self.withdraws];
             let (appended, committed) =
                 join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;
             let seq = appended?.try_get(0)?;
@@ -160,7 +168,7 @@ impl Store {
         E: From<StoreError>,
     {
         let client = self.lend(&self.tenant).await?;
-        let mut tx = Tx { client, touched: BTreeSet::new() };
+        let mut tx = Tx { client, touched: BTreeSet::new(), withdraws: false };
         // A tsg_id is ten digits by its type, so it can stand in the statement.
         let begin = format!("BEGIN; SET LOCAL carnet.tsg_id = '{tsg_id}'");
         within(self.options.timeout, async { Ok(tx.client.batch_execute(&begin).await?) }).await?;

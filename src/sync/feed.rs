@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{FeedStatus, Spread, StartError, SyncOptions};
 use crate::clock::BootInstant;
 use crate::directory::floor::Floor;
 use crate::directory::{Knowledge, roster};
+use crate::domain::region::RegionState;
 use crate::region::{Place, PlaceCell};
-use crate::store::feed::{Answer, FeedConnection, History, Renewal};
+use crate::sabotage::Switch;
+use crate::store::feed::{Answer, FeedConnection, History, Renewal, Renewed};
+use crate::store::regions::RegionNow;
 use crate::store::{Store, StoreError};
 
 /// The most changes in one answer. When there are more, the lease is not renewed until all are heard.
@@ -48,7 +51,7 @@ pub(super) struct Feed {
     pub store: Store,
     pub knowledge: Arc<Knowledge>,
     pub place: Arc<PlaceCell>,
-    pub wake: Arc<Notify>,
+    pub wake: Arc<watch::Sender<()>>,
     pub options: SyncOptions,
     pub master_checks: Vec<String>,
     pub status: watch::Sender<FeedStatus>,
@@ -58,14 +61,11 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Loads floor and roster and registers. Before the first lease, as it must be.
+    /// Loads floor and roster and registers the region and this instance. Before the first lease, as it must be.
     pub async fn load(&mut self, connection: &FeedConnection) -> Result<(), StartError> {
         let history = recognise(connection, &self.master_checks).await?;
         let region = &self.options.who.region;
-        let required = connection.register_region(region).await?;
-        if !required.contains(region) {
-            return Err(StartError::SecondRegion { ours: region.clone(), required: required.join(", ") });
-        }
+        connection.register_region(region).await?;
         let changes = connection.load_floor(self.options.floor_limit).await?;
         let low_water = changes.first().map_or(0, |(seq, ..)| seq - 1);
         let applied = changes.last().map_or(0, |(seq, ..)| *seq);
@@ -118,15 +118,17 @@ impl Feed {
     /// Listens on one connection until it fails, or the history turns out to be another.
     async fn listen(&mut self) -> Result<(), StartError> {
         let connection = self.store.connect_feed(Arc::clone(&self.wake)).await?;
+        let mut wake = self.wake.subscribe();
         if self.position.is_none() {
             self.load(&connection).await?;
         }
         loop {
+            // What is said from now on is not in the answer.
+            wake.mark_unchanged();
             match self.poll(&connection).await? {
                 Heard::More => {}
                 Heard::All => {
-                    let wake = self.wake.notified();
-                    drop(tokio::time::timeout(self.options.poll_interval, wake).await);
+                    let _ = tokio::time::timeout(self.options.poll_interval, wake.changed()).await;
                 }
                 Heard::StartOver => {
                     self.knowledge.lease.end();
@@ -153,39 +155,58 @@ impl Feed {
             connection.note_went_back(at.applied).await?;
             return Ok(Heard::StartOver);
         }
-        if !answer.same_history || answer.history != at.history || (due && !answer.renewed) {
+        let another = !answer.same_history || answer.history != at.history;
+        if another && !Switch::NoHistory.is_on() || answer.renewal == Renewed::Unknown {
             return Ok(Heard::StartOver);
         }
-        Ok(self.hear(at, asked, due, answer))
+        let Some(region) = answer.region.clone() else {
+            tracing::warn!("the region has been removed: it joins anew");
+            return Ok(Heard::StartOver);
+        };
+        Ok(self.hear(at, asked, region, answer))
     }
 
-    fn hear(&mut self, mut at: Position, asked: BootInstant, renewed: bool, answer: Answer) -> Heard {
+    fn hear(&mut self, mut at: Position, asked: BootInstant, now: RegionNow, answer: Answer) -> Heard {
         let region = &self.options.who.region;
-        self.place.move_to(Place::new(region, &at.history.to_string(), answer.epoch));
+        self.place.move_to(Place::new(region, &at.history.to_string(), now.epoch));
         self.knowledge.apply(&answer.changes);
         at.applied = answer.changes.last().map_or(at.applied, |last| last.seq);
         let heard_all = i64::try_from(answer.changes.len()).is_ok_and(|n| n < BATCH);
-        if renewed {
+        if answer.renewal != Renewed::NotAsked {
             at.acknowledged = self.position.map_or(at.applied, |before| before.applied);
-            if heard_all {
-                at.lease_until = asked.plus(self.options.lease);
-                self.knowledge.lease.extend(at.lease_until);
-            }
+        }
+        let renewed = answer.renewal == Renewed::Yes
+            || (answer.renewal == Renewed::HearFirst && Switch::RenewalUnconditional.is_on());
+        if renewed && heard_all {
+            let asked = if Switch::LeaseFromAnswer.is_on() { self.knowledge.clock.boot() } else { asked };
+            at.lease_until = asked.plus(self.options.lease);
+            self.knowledge.lease.extend(at.lease_until);
         }
         self.position = Some(at);
-        let status = FeedStatus { applied: at.applied, rank: answer.rank };
-        self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("carnet_feed_lag_changes").set((answer.head - at.applied) as f64);
+        self.knowledge.set_draining(now.state == RegionState::Draining);
+        let lag = answer.head - at.applied;
+        measure(region, &now, lag, if lag > 0 { answer.age } else { Duration::ZERO });
+        let status = FeedStatus { applied: at.applied, rank: answer.rank, region: Some(now) };
+        self.status.send_if_modified(|known| std::mem::replace(known, status.clone()) != status);
         for change in answer.changes {
             if change.flipped {
                 self.spread.tell_flipped(&change.credential);
             }
-            // When the queue is full the credential is written when it is asked for.
+            // When the queue is full the sweep finds the credential, or it is written when it is asked for.
             drop(self.changed.try_send(change.credential));
         }
         if heard_all && at.applied == at.acknowledged { Heard::All } else { Heard::More }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn measure(region: &str, now: &RegionNow, lag: i64, age: Duration) {
+    let region = region.to_owned();
+    metrics::gauge!("carnet_feed_lag_changes", "region" => region.clone()).set(lag as f64);
+    metrics::gauge!("carnet_feed_lag_seconds", "region" => region.clone()).set(age.as_secs_f64());
+    metrics::gauge!("carnet_region_epoch", "region" => region.clone()).set(now.epoch as f64);
+    let required = f64::from(u8::from(now.state == RegionState::Required));
+    metrics::gauge!("carnet_region_required", "region" => region).set(required);
 }
 
 /// Which history the database tells, and whether our master keys are those of it.

@@ -1,13 +1,15 @@
-//! What moves keys from the store to the region and back: feed, warmer, spread.
+//! What moves keys from the store to the region and back: feed, warmer, sweep, spread.
 //!
 //! The feed tells an instance what changed and earns its lease. The warmer turns Pending into Valid:
-//! writes, reads back, acknowledges, flips. The spread knows how far every instance is, so that a
-//! revoke can return with proof. All of them run beside the requests, on a thread of their own.
+//! writes, reads back, acknowledges, flips; the sweep does so for a whole cache that is cold. The epoch says
+//! which cache that is; regions that are silent or stuck are tended. The spread knows how far every instance
+//! is, so that a revoke can return with proof. All of them run beside the requests, on a thread of their own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,13 +17,18 @@ use crate::directory::Knowledge;
 use crate::region::{PlaceCell, Region};
 use crate::seal::Sealer;
 use crate::store::feed::Identity;
+use crate::store::regions::RegionNow;
 use crate::store::{Store, StoreError};
 use crate::token::keyring::KeyringCell;
 
+mod epoch;
 mod feed;
 mod signing;
 mod spread;
+mod sweep;
+mod tend;
 mod warmer;
+mod warming;
 
 pub use signing::{KeyringLoadError, load_keyring};
 pub use spread::Spread;
@@ -46,14 +53,15 @@ pub struct SyncOptions {
     pub poll_interval: Duration,
     /// How many changes are remembered.
     pub floor_limit: usize,
+    /// How long keys wait for a region that is stuck.
+    pub quarantine: Duration,
 }
 
 impl SyncOptions {
-    /// How long the authority must believe a lease alive: clocks may drift by two percent, and the
-    /// lease is compared at two places.
+    /// How long the authority must believe a lease alive: two clocks may drift apart by one percent.
     #[must_use]
     pub fn believed(&self) -> Duration {
-        self.lease + self.lease / 50 + Duration::from_secs(1)
+        self.lease + self.lease / 100 + Duration::from_millis(100)
     }
 }
 
@@ -63,33 +71,36 @@ pub enum StartError {
     /// Other master keys made what is in the database.
     #[error("the master keys are not those of this database: entries and secrets could not be read")]
     WrongMasterKeys,
-    /// Regions that every key would wait for, and for which nothing would ever acknowledge.
+    /// Two installations of one name, or settings copied from another region.
     #[error(
-        "this database belongs to the region {required}; a second one, {ours}, is not served yet: set region = \"{required}\""
+        "the region {0} is served by instances with another Redis: set redis_url to theirs, or give this region a name of its own"
     )]
-    SecondRegion {
-        /// The one that was asked for.
-        ours: String,
-        /// The ones that are there.
-        required: String,
-    },
+    RegionTaken(String),
+    /// What it holds may be older than what was acknowledged.
+    #[error("redis_url leads to a replica: set it to the primary")]
+    Replica,
+    /// It loses entries without a word.
+    #[error("Redis evicts entries ({0}): set its maxmemory-policy to noeviction")]
+    Eviction(String),
     /// Postgres itself.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// How the feed is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FeedStatus {
     /// All changes up to this one are applied.
     pub applied: i64,
     /// How many live instances of the region are older; the oldest one warms first.
     pub rank: i64,
+    /// How the region is; nothing before the first answer.
+    pub region: Option<RegionNow>,
 }
 
 impl FeedStatus {
     /// Before the first answer.
-    const UNHEARD: Self = Self { applied: -1, rank: 0 };
+    const UNHEARD: Self = Self { applied: -1, rank: 0, region: None };
 }
 
 /// The running tasks.
@@ -120,12 +131,13 @@ impl Sync {
         let mut first = watching.clone();
         let (changed, rewarm) = mpsc::channel(REWARM);
         let spread = Spread::new(store.clone());
-        let who = options.who.clone();
+        let (who, keep, quarantine) = (options.who.clone(), options.floor_limit, options.quarantine);
+        epoch::admit_cache(&store, &region, &who.region).await?;
         let mut feed = feed::Feed {
             store: store.clone(),
             knowledge: Arc::clone(&knowledge),
-            place: Arc::clone(&place),
-            wake: Arc::new(Notify::new()),
+            place,
+            wake: Arc::new(watch::Sender::new(())),
             options,
             master_checks,
             status,
@@ -135,20 +147,26 @@ impl Sync {
         };
         let connection = store.connect_feed(Arc::clone(&feed.wake)).await?;
         feed.load(&connection).await?;
-        let warmer = warmer::Warmer {
+        drop(connection);
+        let region_name = who.region.clone();
+        let epochs = epoch::EpochWatch {
             store: store.clone(),
-            knowledge,
-            place,
-            region,
-            region_name: who.region.clone(),
-            status: watching,
-            rewarm,
+            region: region.clone(),
+            region_name: region_name.clone(),
+            status: watching.clone(),
         };
-        let keep = feed.options.floor_limit;
+        let warming =
+            warming::Warming { store: store.clone(), knowledge, region, region_name, status: watching };
+        let sweep = sweep::Sweep { warming: warming.clone(), instance: who.instance };
+        let wake = feed.wake.subscribe();
+        let warmer = warmer::Warmer { warming, wake, changed: rewarm, aside: HashMap::new() };
         let broken = CancellationToken::new();
         let vital = || Vital { stop: stop.clone(), broken: broken.clone() };
         tasks.spawn_local(vital().live(feed.run(stop.clone())));
         tasks.spawn_local(vital().live(warmer.run(stop.clone())));
+        tasks.spawn_local(vital().live(sweep.run(stop.clone())));
+        tasks.spawn_local(vital().live(epochs.run(stop.clone())));
+        tasks.spawn_local(vital().live(tend::run(store.clone(), quarantine, stop.clone())));
         tasks.spawn_local(vital().live(spread.clone().run(stop.clone())));
         tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
         // A lease before the first request, if Postgres answers; without one it serves all the same.
@@ -213,7 +231,7 @@ impl Drop for Vital {
 /// # Errors
 /// [`StartError`].
 pub async fn recognise(store: &Store, master_checks: &[String]) -> Result<(), StartError> {
-    let connection = store.connect_feed(Arc::new(Notify::new())).await?;
+    let connection = store.connect_feed(Arc::new(watch::Sender::new(()))).await?;
     feed::recognise(&connection, master_checks).await?;
     Ok(())
 }

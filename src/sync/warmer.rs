@@ -1,27 +1,20 @@
-//! The warmer: from Pending to Valid, by evidence.
+//! The warmer: from Pending to Valid.
 //!
-//! It writes a record into its region's cache, reads it back through the decoding that serves, and
-//! only then acknowledges. When nothing is lacking anywhere, the flip makes it valid. Any instance
-//! may do all of this at any time, two at once do no harm; the oldest of a region does it first.
+//! Pending records are warmed at once and acknowledged; when nothing is lacking anywhere, the flip makes them valid.
+//! What has changed is written again, and acknowledged too. Any instance may do all of this at any time, two at once
+//! do no harm; the oldest of a region does it first.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::FeedStatus;
-use crate::directory::Knowledge;
-use crate::region::{Found, PlaceCell, Region};
-use crate::store::{Store, StoreError};
+use super::warming::Warming;
+use crate::clock::BootInstant;
 
 /// The most credentials that are looked after in one round.
-const BATCH: i64 = 256;
-/// How many of them at once: as many connections are kept free for it.
-const AT_ONCE: usize = 2;
+pub(super) const BATCH: usize = 256;
 /// The wait between two rounds while something is pending.
 const PENDING: Duration = Duration::from_millis(25);
 /// The wait between two looks when nothing is known to be pending.
@@ -30,15 +23,16 @@ const IDLE: Duration = Duration::from_secs(1);
 const PER_RANK: Duration = Duration::from_millis(500);
 /// The latest that any instance looks.
 const LATEST: Duration = Duration::from_secs(5);
+/// For how long a record that could not be read is left alone.
+const ASIDE: Duration = Duration::from_secs(30);
 
 pub(super) struct Warmer {
-    pub store: Store,
-    pub knowledge: Arc<Knowledge>,
-    pub place: Arc<PlaceCell>,
-    pub region: Region,
-    pub region_name: String,
-    pub status: watch::Receiver<FeedStatus>,
-    pub rewarm: mpsc::Receiver<String>,
+    pub warming: Warming,
+    /// Touched when something changed, at once; the feed takes a round trip longer.
+    pub wake: watch::Receiver<()>,
+    pub changed: mpsc::Receiver<String>,
+    /// Records that nobody can read, and until when they are left alone.
+    pub aside: HashMap<String, BootInstant>,
 }
 
 impl Warmer {
@@ -57,7 +51,7 @@ impl Warmer {
                     tokio::time::sleep(PENDING + self.turn()).await;
                 } else {
                     // A change, or a look now and then for what was left over.
-                    drop(tokio::time::timeout(IDLE, self.status.changed()).await);
+                    let _ = tokio::time::timeout(IDLE, self.wake.changed()).await;
                     tokio::time::sleep(self.turn()).await;
                 }
             }
@@ -67,79 +61,60 @@ impl Warmer {
 
     /// The oldest instance goes first; a younger one finds something to do only if that one stalls.
     fn turn(&self) -> Duration {
-        let rank = u32::try_from(self.status.borrow().rank).unwrap_or(0);
+        let rank = u32::try_from(self.warming.status().rank).unwrap_or(0);
         PER_RANK.saturating_mul(rank).min(LATEST)
     }
 
-    /// One look at everything unsettled; whether something still is.
-    async fn round(&mut self) -> Result<bool, StoreError> {
-        let unsettled = self.store.list_unsettled(&self.region_name, BATCH).await?;
-        let epoch = self.place.load().epoch();
-        let missing = unsettled.iter().filter(|u| !u.acknowledged);
-        let read_back = self.warm(missing.map(|u| u.credential.clone())).await;
-        if !read_back.is_empty() {
-            let read_back: Vec<_> = read_back.into_iter().collect();
-            self.store.acknowledge(&self.region_name, epoch, &read_back).await?;
+    /// One look at everything pending; whether something still is.
+    async fn round(&mut self) -> anyhow::Result<bool> {
+        self.wake.mark_unchanged();
+        let aside = self.aside();
+        let limit = i64::try_from(BATCH)?;
+        let (warming, store) = (&self.warming, &self.warming.store);
+        let pending = store.list_pending(&warming.region_name, limit, &aside).await?;
+        if !pending.missing.poisoned.is_empty() {
+            store.mark_poisoned(&pending.missing.poisoned).await?;
+            let until = warming.knowledge.clock.boot().plus(ASIDE);
+            let names = pending.missing.poisoned.iter().map(|(credential, _)| (credential.clone(), until));
+            self.aside.extend(names);
         }
-        let names: Vec<String> = unsettled.iter().map(|u| u.credential.clone()).collect();
-        let flipped = if names.is_empty() { Vec::new() } else { self.store.flip(&names).await? };
-        metrics::counter!("carnet_flips_total").increment(flipped.len() as u64);
-        self.freshen().await;
-        Ok(flipped.len() < names.len())
+        let warming = &self.warming;
+        let mut flipped = 0;
+        if !pending.credentials.is_empty() {
+            // What the other regions lack can be settled even when our own cache is away.
+            let read_back = warming.warm(&pending.missing).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "not warmed");
+                None
+            });
+            flipped = warming.settle(read_back, &pending.credentials).await?.len();
+        }
+        self.freshen().await?;
+        Ok(flipped < pending.credentials.len())
+    }
+
+    fn aside(&mut self) -> Vec<String> {
+        let now = self.warming.knowledge.clock.boot();
+        self.aside.retain(|_, until| *until > now);
+        self.aside.keys().cloned().collect()
     }
 
     /// Writes again what has changed: valid entries that were armed, roles that are others now. One
-    /// instance of the region does; should it fail, the entry is written when it is asked for.
-    async fn freshen(&mut self) {
+    /// instance of the region does; should it fail, the sweep finds it, or it is written when it is asked for.
+    async fn freshen(&mut self) -> anyhow::Result<()> {
         let mut changed = Vec::new();
-        while let Ok(credential) = self.rewarm.try_recv() {
+        while changed.len() < BATCH
+            && let Ok(credential) = self.changed.try_recv()
+        {
             changed.push(credential);
+        }
+        if self.warming.status().rank > 0 || changed.is_empty() {
+            return Ok(());
         }
         changed.sort_unstable();
         changed.dedup();
-        if self.status.borrow().rank == 0 {
-            self.warm(changed).await;
-        }
-    }
-
-    /// Writes these records into the cache and reads them back; the versions that were read.
-    async fn warm(&self, credentials: impl IntoIterator<Item = String>) -> HashMap<String, i64> {
-        let one = |credential: String| async move {
-            match self.write_and_read_back(&credential).await {
-                Ok(version) => Some((credential, version?)),
-                Err(error) => {
-                    tracing::debug!(%error, credential, "not warmed");
-                    None
-                }
-            }
-        };
-        stream::iter(credentials)
-            .map(one)
-            .buffer_unordered(AT_ONCE)
-            .filter_map(async |read| read)
-            .collect()
-            .await
-    }
-
-    async fn write_and_read_back(&self, credential: &str) -> anyhow::Result<Option<i64>> {
-        let place = self.region.place();
-        let reading = self.store.read_record(credential).await?;
-        let Some(entry) = reading.entry.filter(|_| reading.history.to_string() == place.history()) else {
-            return Ok(None);
-        };
-        self.region.fill(&place, &entry, false).await?;
-        let mut found = self.region.get(&place, credential).await?;
-        if matches!(found, Found::Unreadable) {
-            // Not ours, or not of this epoch, but claiming to be newer: it must not keep its place.
-            metrics::counter!("carnet_entries_unreadable_total").increment(1);
-            self.region.fill(&place, &entry, true).await?;
-            found = self.region.get(&place, credential).await?;
-        }
-        match found {
-            Found::Entry(read) if read.version >= entry.version && self.knowledge.admits(&read) => {
-                Ok(Some(read.version))
-            }
-            _ => Ok(None),
-        }
+        let batch = self.warming.store.read_records(&changed).await?;
+        let read_back = self.warming.warm(&batch).await?;
+        self.warming.settle(read_back, &[]).await?;
+        Ok(())
     }
 }

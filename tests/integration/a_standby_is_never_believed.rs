@@ -14,7 +14,7 @@ use crate::support::client::Client;
 use crate::support::proxy::Proxy;
 use crate::support::scene::Scene;
 use crate::support::server::Server;
-use crate::support::stores::{OwnStores, config, run_sql, run_tool, sql_value};
+use crate::support::stores::{NO_REDIS, OwnStores, config, run_sql, run_tool, sql_value};
 
 /// What stands in every look at a record: see `credential_read.sql`.
 const READ: &str = "SELECT * FROM authority_now()";
@@ -63,10 +63,10 @@ async fn an_instance_that_is_led_to_a_standby_gives_no_tokens_to_cold_clients() 
     let read = connection.simple_query(READ).await.expect_err("refused");
     assert!(format!("{read:?}").contains("recovery is in progress"), "{read:?}");
 
-    // Its lease is long, and its caches know nothing.
+    // Its lease is long, and it has no cache but its own memory.
     let proxy = Proxy::before(&scene.database_url);
     let settings = json!({ "lease_seconds": 60, "database_timeout_ms": 500 });
-    let instance = Server::start(config(&proxy.database_url, standby_redis, &settings)).await;
+    let instance = Server::start(config(&proxy.database_url, NO_REDIS, &settings)).await;
     let client = Client::new(&instance.url);
     proxy.lead_to(standby_url);
     proxy.cut();
@@ -114,14 +114,14 @@ async fn after_a_promotion_what_the_former_primary_still_says_is_not_believed() 
     let account = scene.account("disabled later").await;
     scene.token_of(&account, &[]).await;
     let standby = standby_of(&own).await;
-    let (url, redis_url) = (standby.stores.database_url(), &standby.stores.redis_urls()[0]);
+    let url = standby.stores.database_url();
     promote(own.stores.database_url(), url, &proxy).await;
 
     // Another instance, which has never known the former one, disables the account.
-    let server = Server::start(config(url, redis_url, &settings)).await;
+    let server = Server::start(config(url, NO_REDIS, &settings)).await;
     let Scene { server: first, client: ask_first, tsg_id, admin, .. } = scene;
     let client = Client::new(&server.url);
-    let (database_url, redis_url) = (url.to_owned(), redis_url.clone());
+    let (database_url, redis_url) = (url.to_owned(), NO_REDIS.to_owned());
     let second = Scene { server, client, database_url, redis_url, tsg_id, admin };
     let path = format!("service-accounts/{}", account.id);
     let etag = second.get(&path).await.header("etag").to_owned();

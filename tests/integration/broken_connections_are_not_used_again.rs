@@ -13,7 +13,7 @@ use crate::support::client::Client;
 use crate::support::proxy::Proxy;
 use crate::support::scene::{Account, Scene};
 use crate::support::server::Server;
-use crate::support::stores::{OwnStores, config, database, redis_url, run_sql, sql_value};
+use crate::support::stores::{NO_REDIS, OwnStores, config, database, redis_url, run_sql, sql_value};
 
 /// In milliseconds.
 const DATABASE_TIMEOUT: u64 = 500;
@@ -104,10 +104,10 @@ async fn cold_clients_are_served_soon_after_every_connection_began_to_hang_and_f
     for account in &accounts {
         scene.token_of(account, &[]).await;
     }
-    // It has a Redis of its own, in which nobody writes for it: it is not the oldest of its region.
+    // It has no cache but its own memory.
     let proxy = Proxy::before(&scene.database_url);
     let settings = json!({ "database_timeout_ms": DATABASE_TIMEOUT });
-    let server = Server::start(config(&proxy.database_url, &own.stores.redis_urls()[0], &settings)).await;
+    let server = Server::start(config(&proxy.database_url, NO_REDIS, &settings)).await;
     let client = Client::new(&server.url);
     let ask = async || {
         let asked = accounts.iter().map(|a| client.token(&a.client_id, &a.client_secret, &[]));

@@ -65,16 +65,6 @@ async fn other_master_keys_are_refused_and_a_new_one_before_the_old_is_not() {
 }
 
 #[tokio::test]
-async fn a_second_region_is_refused_and_told_how_the_first_is_called() {
-    let scene = Scene::new().await;
-    let error = refusal(&scene.database_url, json!({ "region": "eu" })).await;
-    assert!(error.contains("set region = \"local\"") && error.contains("eu"), "{error}");
-    // The first is not disturbed: what is new becomes valid.
-    let account = scene.account("of the first region").await;
-    scene.token_of(&account, &[]).await;
-}
-
-#[tokio::test]
 async fn a_database_that_forgets_in_a_crash_is_refused() {
     let url = database().await;
     let set = |value: &str| {

@@ -16,6 +16,9 @@ use tokio_postgres::NoTls;
 /// Any valid master key; tests that need another make one.
 pub const MASTER_KEY: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// Where no Redis is: an instance that has no cache but its own memory.
+pub const NO_REDIS: &str = "unix:///nowhere";
+
 static SHARED: LazyLock<OwnStores> = LazyLock::new(|| OwnStores::start(1));
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 /// Two copies at once of one template are refused: nobody may be connected to it, not even to copy it.
@@ -115,7 +118,7 @@ pub async fn sql_value(database_url: &str, query: &str) -> Option<String> {
 }
 
 async fn migrate(database_url: &str) {
-    let config = config(database_url, "unix:///nowhere", &serde_json::json!({}));
+    let config = config(database_url, NO_REDIS, &serde_json::json!({}));
     let store = carnet::app::store(&config).expect("a store");
     store.migrate().await.expect("the migrations run");
 }

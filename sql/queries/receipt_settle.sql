@@ -1,0 +1,2 @@
+-- The frontier, after what it proves has been written; see the function.
+SELECT frontier, settled FROM settle_receipts()

@@ -1,0 +1,2 @@
+-- Is this region warm enough for keys to wait for it?
+SELECT promote_region($1)

@@ -1,0 +1,106 @@
+//! The sweep: everything that a region's cache should hold and has not been seen to hold, from the first to the last.
+//!
+//! After a region joined, or its cache was lost, that is all there is. One instance of a region sweeps at a time; it
+//! starts after a wait that differs from instance to instance, goes in batches, and rests between them, so that those
+//! who are served by the authority meanwhile are not crowded out.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::FeedStatus;
+use super::warmer::BATCH;
+use super::warming::Warming;
+use crate::domain::region::RegionState;
+
+/// The longest between two sweeps: what slipped through is found then.
+const EVERY: Duration = Duration::from_secs(30);
+/// The wait before the next sweep of a region that is not warm yet.
+const COLD: Duration = Duration::from_secs(1);
+/// The longest wait before a first sweep, so that the instances of a region do not all ask at once.
+const JITTER: Duration = Duration::from_millis(512);
+/// For how long one instance may sweep without a word.
+const CLAIM: Duration = Duration::from_secs(10);
+/// The longest rest after a batch.
+const REST: Duration = Duration::from_millis(20);
+/// How often a long sweep says where it is.
+const PROGRESS: u64 = 10_000;
+
+/// The epoch of the cache, and whether keys wait for the region.
+fn life(status: &FeedStatus) -> Option<(i64, RegionState)> {
+    status.region.as_ref().map(|region| (region.epoch, region.state))
+}
+
+pub(super) struct Sweep {
+    pub warming: Warming,
+    pub instance: Uuid,
+}
+
+impl Sweep {
+    /// Works until it is told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(async {
+            let mut swept = None;
+            loop {
+                let region = life(&self.warming.status());
+                tokio::time::sleep(self.jitter()).await;
+                let whole = match self.sweep().await {
+                    Ok(whole) => whole,
+                    Err(error) => {
+                        tracing::debug!(%error, "a sweep did not finish");
+                        false
+                    }
+                };
+                swept = if whole { region } else { swept };
+                let warm = swept == region && !region.is_none_or(|(_, state)| state.is_catching_up());
+                self.wait(if warm { EVERY } else { COLD }, region).await;
+            }
+        })
+        .await;
+    }
+
+    fn jitter(&self) -> Duration {
+        JITTER / 256 * u32::from(self.instance.as_bytes()[0])
+    }
+
+    /// Until it is time, or the region is not as it was.
+    async fn wait(&self, time: Duration, before: Option<(i64, RegionState)>) {
+        let mut status = self.warming.status.clone();
+        let another = status.wait_for(|now| life(now) != before);
+        drop(tokio::time::timeout(time, another).await);
+    }
+
+    /// From the first to the last; whether all of it was done. Also true when another instance is at it.
+    async fn sweep(&self) -> anyhow::Result<bool> {
+        let (warming, store) = (&self.warming, &self.warming.store);
+        let Some(region) = warming.status().region else { return Ok(false) };
+        let name = &warming.region_name;
+        let (mut after, mut done, mut whole) = (String::new(), 0, true);
+        loop {
+            if !store.claim_sweep(name, self.instance, CLAIM).await? {
+                return Ok(after.is_empty());
+            }
+            let batch = store.list_cold(name, region.epoch, &after, i64::try_from(BATCH)?).await?;
+            let Some(last) = batch.last.clone() else { break };
+            store.mark_poisoned(&batch.poisoned).await?;
+            let Some(read_back) = warming.warm(&batch).await? else { return Ok(false) };
+            whole &= read_back.entries.len() == batch.entries.len();
+            let before = done / PROGRESS;
+            done += read_back.entries.len() as u64;
+            warming.settle(Some(read_back), &[]).await?;
+            if done / PROGRESS > before {
+                tracing::info!(region = name, epoch = region.epoch, warmed = done, "warming");
+            }
+            after = last;
+            tokio::time::sleep(REST).await;
+        }
+        if done > 0 {
+            tracing::info!(region = name, epoch = region.epoch, warmed = done, "warm");
+        }
+        if region.state.is_catching_up() && store.promote_region(name).await? {
+            tracing::info!(region = name, "the region has caught up: keys wait for it from now on");
+        }
+        Ok(whole)
+    }
+}
