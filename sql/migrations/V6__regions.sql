@@ -17,7 +17,8 @@ ALTER TABLE instance ADD applied_at timestamptz NOT NULL DEFAULT clock_timestamp
 
 ALTER TABLE credential
     ADD changed_at       timestamptz NOT NULL DEFAULT clock_timestamp(),  -- when it got its present version
-    ADD poisoned_version bigint;                -- of this version no program could read the record
+    ADD poisoned_version bigint,                -- of this version no program could read the record
+    ADD receipt_seq      bigint;                -- the last change that withdrew something from it
 CREATE INDEX credential_poisoned ON credential (credential) WHERE poisoned_version IS NOT NULL;
 
 -- A rotation: the flip makes this one valid and the replaced one revoking, in one transaction.
@@ -88,7 +89,8 @@ BEGIN
         RAISE EXCEPTION 'no such credential: %', p_credentials;
     END IF;
     -- One seq for the whole batch is enough: who has applied the last has applied all.
-    UPDATE credential SET seq = v_head WHERE credential = ANY (p_credentials);
+    UPDATE credential SET seq = v_head, receipt_seq = CASE WHEN p_withdraws THEN v_head ELSE receipt_seq END
+    WHERE credential = ANY (p_credentials);
     -- What this transaction revokes is revoked when everybody has applied this change, whatever
     -- changes after it. Rows that others hold are theirs to mark.
     UPDATE api_key

@@ -1,3 +1,3 @@
 -- One receipt of a tenant.
-SELECT id, requested_at, effective_everywhere_at, bound_at, last_token_expires_at, regions
+SELECT id, seq, requested_at, effective_everywhere_at, bound_at, last_token_expires_at, regions
 FROM receipt_shown WHERE tsg_id = $1 AND id = $2

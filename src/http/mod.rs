@@ -20,6 +20,7 @@ mod ask;
 mod body;
 mod cursor;
 mod etag;
+mod prefer;
 mod trace;
 
 use routes::Routes;

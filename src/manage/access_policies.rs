@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::once::{self, Made, Once};
 use super::roles::may_grant;
 use super::{
-    Caller, Expected, Listing, Manage, ManageError, Page, Withdrawn, holds_no_more, needs, reads, record,
-    text,
+    Caller, Expected, Listing, Manage, ManageError, Page, Patience, Withdrawn, holds_no_more, needs, reads,
+    record, text,
 };
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
@@ -215,6 +215,7 @@ impl Manage {
         tsg_id: &TsgId,
         id: Uuid,
         expected: &Expected,
+        patience: Patience,
     ) -> Result<Withdrawn<()>, ManageError> {
         let delete = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
@@ -227,10 +228,9 @@ impl Manage {
             }
             let details = json!({ "principal": policy.principal, "role": policy.role });
             record(tx, caller, tsg_id, "access_policy.delete", &id.to_string(), details).await?;
-            Ok(())
+            Ok(((), None))
         };
-        let done = self.in_tenant("access_policy.delete", tsg_id, delete).await?;
-        Ok(Withdrawn { value: (), everywhere: self.heard(done.seq).await })
+        self.withdraw("access_policy.delete", tsg_id, patience, delete).await
     }
 }
 

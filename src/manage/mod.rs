@@ -34,6 +34,7 @@ pub mod expected;
 pub mod licenses;
 pub mod once;
 pub mod page;
+pub mod receipts;
 pub mod roles;
 pub mod service_accounts;
 pub mod tenants;
@@ -44,6 +45,7 @@ pub use error::ManageError;
 pub use expected::Expected;
 pub use once::{Made, Once};
 pub use page::{Listing, Page};
+pub use receipts::{Patience, Withdrawn};
 
 /// How often a number is drawn again when the one that was drawn is taken.
 const DRAWS: usize = 4;
@@ -100,16 +102,6 @@ impl Caller {
     }
 }
 
-/// A change that takes something away, and whether everybody has heard of it.
-#[derive(Clone, Debug)]
-pub struct Withdrawn<T> {
-    /// What it is now.
-    pub value: T,
-    /// Every instance has applied the change or can no longer serve. False when the wait was over
-    /// before; it will be true at the latest when the longest lease has ended.
-    pub everywhere: bool,
-}
-
 impl Manage {
     /// One transaction of a use case. Whoever changed something asks next, and an instance that has not
     /// heard of it answers as if it were not so: with a management token, say, when there is a key by
@@ -121,10 +113,15 @@ impl Manage {
         body: impl AsyncFn(&mut Tx) -> Result<T, ManageError>,
     ) -> Result<Committed<T>, ManageError> {
         let done = self.store.run_tx(name, tsg_id, body).await?;
-        if let Some(seq) = done.seq {
+        self.tell(done.seq).await;
+        Ok(done)
+    }
+
+    /// Waits a moment until everybody has heard of a change.
+    async fn tell(&self, seq: Option<i64>) {
+        if let Some(seq) = seq {
             self.spread.reached(seq, HEARD_WAIT).await;
         }
-        Ok(done)
     }
 
     /// The first step of every use case: the caller still authenticates, and reaches the tenant.
@@ -139,14 +136,6 @@ impl Manage {
             Standing { alive: false, .. } => Err(ManageError::InvalidToken),
             Standing { reaches: false, .. } => Err(ManageError::NotFound),
             standing => Ok(standing),
-        }
-    }
-
-    /// Waits until every instance has applied the change `seq`; true when they have.
-    async fn heard(&self, seq: Option<i64>) -> bool {
-        match seq {
-            Some(seq) => self.spread.reached(seq, self.revoke_wait).await,
-            None => true,
         }
     }
 

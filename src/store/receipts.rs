@@ -15,6 +15,9 @@ pub struct Receipt {
     /// Its id.
     #[serde(rename = "receipt_id")]
     pub id: Uuid,
+    /// The change that every instance has to apply.
+    #[serde(skip)]
+    pub seq: i64,
     /// When the change was committed.
     pub requested_at: Timestamp,
     /// When the last instance had heard of it, or could answer no more. From then on no region honours it.
@@ -64,6 +67,7 @@ impl Receipt {
         let Json(regions) = row.try_get("regions")?;
         Ok(Self {
             id: row.try_get("id")?,
+            seq: row.try_get("seq")?,
             requested_at: row.try_get("requested_at")?,
             effective_everywhere_at: row.try_get("effective_everywhere_at")?,
             bound_at: row.try_get("bound_at")?,

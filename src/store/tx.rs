@@ -25,6 +25,8 @@ pub struct Committed<T> {
     pub value: T,
     /// The newest `seq` that it appended, if it touched any credential.
     pub seq: Option<i64>,
+    /// Whether it took something away, so that there is a receipt for `seq`.
+    pub withdrew: bool,
 }
 
 /// Errors of a transaction's body that wrap the store's.
@@ -173,7 +175,10 @@ impl Store {
         let begin = format!("BEGIN; SET LOCAL carnet.tsg_id = '{tsg_id}'");
         within(self.options.timeout, async { Ok(tx.client.batch_execute(&begin).await?) }).await?;
         match body(&mut tx).await {
-            Ok(value) => Ok(Committed { value, seq: tx.commit().await? }),
+            Ok(value) => {
+                let withdrew = tx.withdraws;
+                Ok(Committed { value, seq: tx.commit().await?, withdrew })
+            }
             Err(error) => {
                 tx.roll_back().await;
                 Err(error)

@@ -110,7 +110,7 @@ async fn a_deleted_account_is_gone_with_all_it_had_and_its_name_is_never_given_a
     let policies = scene.get("access-policies").await.expect(200).json()["items"].as_array().map(Vec::len);
 
     let seen = scene.get(&path).await.expect(200).header("etag").to_owned();
-    change(&scene, Method::DELETE, &path, Some(&seen), None).await.expect(204);
+    change(&scene, Method::DELETE, &path, Some(&seen), None).await.expect(200);
     scene.client.whoami(&token).await.expect(401);
     let refused = scene.client.token(&account.client_id, &account.client_secret, &[]).await.expect(401);
     assert_eq!(refused.code(), "invalid_client");
@@ -160,7 +160,7 @@ async fn a_grant_is_taken_back_by_who_has_seen_it() {
     let etag = scene.get(&path).await.expect(200).header("etag").to_owned();
     change(&scene, Method::DELETE, &path, None, None).await.expect(428);
     change(&scene, Method::DELETE, &path, Some("\"2\""), None).await.expect(412);
-    change(&scene, Method::DELETE, &path, Some(&etag), None).await.expect(204);
+    change(&scene, Method::DELETE, &path, Some(&etag), None).await.expect(200);
     assert_eq!(list().await.expect(403).code(), "permission_denied");
     change(&scene, Method::DELETE, &path, Some(&etag), None).await.expect(404);
 }
@@ -179,7 +179,7 @@ async fn what_is_taken_away_while_an_instance_does_not_hear_is_answered_202() {
     let path = format!("service-accounts/{}", account.id);
     let off = || change(&scene, Method::PATCH, &path, Some("*"), Some(json!({ "enabled": false })));
     for answer in [off().await.expect(202), off().await.expect(202)] {
-        assert!(answer.header("location").ends_with(&path), "asking again does not make it true");
+        assert!(answer.header("location").contains("/receipts/"), "asking again does not make it true");
         assert_eq!(answer.json()["enabled"], json!(false));
     }
     let described = Some(json!({ "description": "takes nothing away" }));

@@ -116,7 +116,6 @@ fn policy(products: &Value) -> Answer {
 #[rstest]
 #[case::one_thing(account())]
 #[case::a_list(Answer::of("GET", "/v1/tenants?limit=1", 200, &[], json!({"items": [], "next_cursor": null})))]
-#[case::nothing(Answer::of("DELETE", ACCOUNT, 204, &[], Value::Null))]
 #[case::a_token(token())]
 #[case::a_key_set(keys())]
 #[case::either_of_two_shapes(policy(&json!("all")))]
@@ -153,7 +152,6 @@ fn an_answer_by_the_contract_passes(#[case] answer: Answer) {
 #[case::a_token_that_may_be_cached(token(), |it: &mut Answer| it.headers.clear(), "Cache-Control is missing")]
 #[case::undocumented_code(unauthenticated(), |it: &mut Answer| it.body["code"] = json!("expired"), "the code \"expired\"")]
 #[case::another_status_in_the_body(unauthenticated(), |it: &mut Answer| it.body["status"] = json!(403), "status is 403")]
-#[case::body_where_none_is(account(), |it: &mut Answer| { it.method = "DELETE"; it.status = 204 }, "there is a body")]
 #[case::no_body_where_one_is(account(), |it: &mut Answer| it.body = Value::Null, "not JSON")]
 fn an_answer_against_the_contract_is_noticed(
     #[case] mut answer: Answer,

@@ -54,7 +54,7 @@ async fn disabled(scene: &Scene) -> Account {
 
 async fn deleted(scene: &Scene) -> Account {
     let account = settled(scene, "deleted").await;
-    change(scene, &account, Method::DELETE, None).await.expect(204);
+    change(scene, &account, Method::DELETE, None).await.expect(200);
     account
 }
 

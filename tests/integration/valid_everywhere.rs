@@ -101,7 +101,7 @@ async fn a_revoke_that_takes_too_long_says_so_and_is_finished_by_itself() {
     run_sql(&scene.database_url, &deaf_instance(4)).await;
     let answer = scene.revoke(&id).await.expect(202);
     assert_eq!(answer.text("status"), "revoking");
-    assert!(answer.header("location").ends_with(&id));
+    assert!(answer.header("location").ends_with(&format!("{id}/receipt")));
     // Whoever has heard refuses already.
     scene.client.whoami(&token).await.expect(401);
     scene.until(&id, "revoked").await;

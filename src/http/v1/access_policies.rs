@@ -12,8 +12,8 @@ use crate::http::body::Creating;
 use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
 use crate::http::problem::Problem;
-use crate::manage::Manage;
 use crate::manage::access_policies::{NewAccessPolicy, Products, REVISION};
+use crate::manage::{Manage, Patience};
 use crate::store::access_policies::AccessPolicy;
 
 const WITHOUT_ROLE: &str = "This grants access without a role, and so without any permission.";
@@ -71,10 +71,10 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<Ht
 
 pub async fn remove(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), IfMatch>,
+    ask: Ask<(TsgId, Id), (IfMatch, Patience)>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
-    let IfMatch(expected) = ask.rest;
-    let gone = manage.delete_access_policy(&ask.caller, &tsg_id, id, &expected).await?;
-    Ok(answer::gone(gone.everywhere))
+    let (IfMatch(expected), patience) = ask.rest;
+    let gone = manage.delete_access_policy(&ask.caller, &tsg_id, id, &expected, patience).await?;
+    answer::withdrawn(&gone, &tsg_id).receipt(gone.receipt.as_ref())
 }

@@ -5,10 +5,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use serde::Serialize;
 
+use crate::domain::tenant::TsgId;
 use crate::http::cursor::{Key, Paging};
 use crate::http::etag;
 use crate::http::problem::Problem;
-use crate::manage::Listing;
+use crate::manage::{Listing, Withdrawn};
+use crate::store::receipts::Receipt;
 
 /// How the version of a thing is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,26 +52,70 @@ impl Answer {
     /// With a thing.
     pub fn thing(self, thing: &impl Serialize, version: Version) -> Result<HttpResponse, Problem> {
         let body = json(thing)?;
-        let tag = match version {
-            Version::Revision(revision) => etag::of_revision(revision),
-            Version::Content => etag::of_content(&body),
-        };
+        let tag = tag(&body, version);
+        Ok(self.body(Some(tag), body))
+    }
+
+    /// With a thing and the receipt of what was taken from it; the tag is the thing's own.
+    pub fn thing_and_receipt(
+        self,
+        thing: impl Serialize,
+        version: Version,
+        receipt: Option<&Receipt>,
+    ) -> Result<HttpResponse, Problem> {
+        let tag = tag(&json(&thing)?, version);
+        let body = json(&WithReceipt { thing, receipt })?;
+        Ok(self.body(Some(tag), body))
+    }
+
+    /// With the receipt of a thing that is gone.
+    pub fn receipt(self, receipt: Option<&Receipt>) -> Result<HttpResponse, Problem> {
+        let body = json(&serde_json::json!({ "receipt": receipt }))?;
+        Ok(self.body(None, body))
+    }
+
+    fn body(self, tag: Option<String>, body: Vec<u8>) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status);
-        answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((ETAG, tag));
+        answer.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(tag) = tag {
+            answer.insert_header((ETAG, tag));
+        }
         if let Some(location) = self.location {
             answer.insert_header((LOCATION, location));
         }
         if self.replayed {
             answer.insert_header(("Idempotent-Replayed", "true"));
         }
-        Ok(answer.content_type("application/json").body(body))
+        answer.content_type("application/json").body(body)
     }
 }
 
-/// Something that was taken away: 204 when everybody has heard, 202 when not yet.
-pub fn gone(everywhere: bool) -> HttpResponse {
-    let status = if everywhere { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED };
-    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).finish()
+fn tag(body: &[u8], version: Version) -> String {
+    match version {
+        Version::Revision(revision) => etag::of_revision(revision),
+        Version::Content => etag::of_content(body),
+    }
+}
+
+/// A thing from which something was taken, and the receipt.
+#[derive(Serialize)]
+pub struct WithReceipt<'a, T> {
+    /// The thing.
+    #[serde(flatten)]
+    pub thing: T,
+    /// Who has heard; nothing when nothing was taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<&'a Receipt>,
+}
+
+/// The answer to taking something away: 200 when everybody has heard, 202 and where to see it when not yet.
+pub fn withdrawn<T>(withdrawn: &Withdrawn<T>, tsg_id: &TsgId) -> Answer {
+    match &withdrawn.receipt {
+        Some(receipt) if !withdrawn.is_everywhere() => {
+            Answer::accepted(format!("/v1/tenants/{tsg_id}/receipts/{}", receipt.id))
+        }
+        _ => Answer::ok(),
+    }
 }
 
 /// A page of a list.

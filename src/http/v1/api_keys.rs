@@ -12,9 +12,9 @@ use crate::http::ask::Ask;
 use crate::http::body::{Creating, Optional};
 use crate::http::cursor::{Key, Paging};
 use crate::http::problem::Problem;
-use crate::manage::Manage;
 use crate::manage::api_keys::create::NewApiKey;
 use crate::manage::api_keys::revoke::Revocation;
+use crate::manage::{Manage, Patience, Withdrawn};
 use crate::store::api_keys::ApiKey;
 
 const WITHOUT_GRANT: &str =
@@ -102,14 +102,15 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, ApiKeyId)>) -> Res
 
 pub async fn revoke(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, ApiKeyId), Optional<Revocation>>,
+    ask: Ask<(TsgId, ApiKeyId), (Patience, Optional<Revocation>)>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, ApiKeyId(id)) = ask.path;
-    let Optional { body, once } = ask.rest;
-    let made = manage.revoke_api_key(&ask.caller, &tsg_id, id, &body, once.as_ref()).await?;
-    let answer = match made.value.status {
-        KeyStatus::Revoking => Answer::accepted(location(&tsg_id, id)),
+    let (patience, Optional { body, once }) = ask.rest;
+    let made = manage.revoke_api_key(&ask.caller, &tsg_id, id, &body, once.as_ref(), patience).await?;
+    let Withdrawn { value: key, receipt } = made.value;
+    let answer = match key.status {
+        KeyStatus::Revoking => Answer::accepted(format!("{}/receipt", location(&tsg_id, id))),
         _ => Answer::ok(),
     };
-    answer.replayed(made.replayed).thing(&Shown::from(made.value), Version::Content)
+    answer.replayed(made.replayed).thing_and_receipt(Shown::from(key), Version::Content, receipt.as_ref())
 }

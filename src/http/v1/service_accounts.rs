@@ -14,9 +14,9 @@ use crate::http::body::{Creating, Json};
 use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
 use crate::http::problem::Problem;
-use crate::manage::Manage;
 use crate::manage::service_accounts::change::ServiceAccountChange;
 use crate::manage::service_accounts::{NewServiceAccount, Shown};
+use crate::manage::{Manage, Patience};
 
 #[derive(Serialize)]
 struct CreatedServiceAccount<'a> {
@@ -62,21 +62,22 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<Ht
 
 pub async fn change(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), (IfMatch, Json<ServiceAccountChange>)>,
+    ask: Ask<(TsgId, Id), ((IfMatch, Patience), Json<ServiceAccountChange>)>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
-    let (IfMatch(expected), Json(change)) = ask.rest;
-    let changed = manage.change_service_account(&ask.caller, &tsg_id, id, &expected, &change).await?;
-    let answer = if changed.everywhere { Answer::ok() } else { Answer::accepted(location(&tsg_id, id)) };
-    answer.thing(&changed.value, version(&changed.value))
+    let ((IfMatch(expected), patience), Json(change)) = ask.rest;
+    let caller = &ask.caller;
+    let changed = manage.change_service_account(caller, &tsg_id, id, &expected, &change, patience).await?;
+    let shown = &changed.value;
+    answer::withdrawn(&changed, &tsg_id).thing_and_receipt(shown, version(shown), changed.receipt.as_ref())
 }
 
 pub async fn remove(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), IfMatch>,
+    ask: Ask<(TsgId, Id), (IfMatch, Patience)>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
-    let IfMatch(expected) = ask.rest;
-    let gone = manage.delete_service_account(&ask.caller, &tsg_id, id, &expected).await?;
-    Ok(answer::gone(gone.everywhere))
+    let (IfMatch(expected), patience) = ask.rest;
+    let gone = manage.delete_service_account(&ask.caller, &tsg_id, id, &expected, patience).await?;
+    answer::withdrawn(&gone, &tsg_id).receipt(gone.receipt.as_ref())
 }

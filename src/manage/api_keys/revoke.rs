@@ -9,10 +9,10 @@ use crate::domain::key::KeyStatus;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::manage::once::{self, Made, Once};
-use crate::manage::{Caller, Manage, ManageError, record, text};
+use crate::manage::{Caller, Manage, ManageError, Patience, Withdrawn, record, text};
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::caller::Hold;
-use crate::store::{Changed, Tx, service_accounts};
+use crate::store::{Changed, Tx, receipts};
 
 /// Why a key is revoked.
 #[derive(Clone, Debug, Default, Deserialize, Validate)]
@@ -36,7 +36,8 @@ impl Manage {
         id: i64,
         why: &Revocation,
         once: Option<&Once>,
-    ) -> Result<Made<ApiKey>, ManageError> {
+        patience: Patience,
+    ) -> Result<Made<Withdrawn<ApiKey>>, ManageError> {
         let revoke = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs_some(&standing.rights, &[Permission::ApiKey])?;
@@ -49,18 +50,13 @@ impl Manage {
             let replayed = once::claim(tx, caller, tsg_id, once, &id.to_string()).await?.is_some();
             withdraw(tx, caller, &key, why).await?;
             // Had another revoked it before, its change is the one to wait for.
-            let before = match &key.client_id {
-                Some(client_id) => service_accounts::read_seq(tx, tsg_id, client_id).await?,
-                None => None,
-            };
-            Ok((replayed, before))
+            let before = receipts::find_of_key(tx, tsg_id, id).await?;
+            Ok((replayed, before.map(|receipt| receipt.seq)))
         };
-        let done = self.in_tenant("api_key.revoke", tsg_id, revoke).await?;
-        let (replayed, before) = done.value;
-        self.heard(done.seq.or(before)).await;
+        let done = self.withdraw("api_key.revoke", tsg_id, patience, revoke).await?;
         let again = async |tx: &mut Tx| read(tx, tsg_id, id).await;
         let value = self.in_tenant("api_key.find", tsg_id, again).await?.value;
-        Ok(Made { value, replayed })
+        Ok(Made { replayed: done.value, value: Withdrawn { value, receipt: done.receipt } })
     }
 }
 

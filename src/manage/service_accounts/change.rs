@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::{Shown, read};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
-use crate::manage::{Caller, Expected, Manage, ManageError, Withdrawn, holds_no_more, needs, record, text};
+use crate::manage::{
+    Caller, Expected, Manage, ManageError, Patience, Withdrawn, holds_no_more, needs, record, text,
+};
 use crate::store::caller::Hold;
 use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Changed, Tx, access_policies, api_keys, client_secrets};
@@ -51,6 +53,7 @@ impl Manage {
         id: Uuid,
         expected: &Expected,
         change: &ServiceAccountChange,
+        patience: Patience,
     ) -> Result<Withdrawn<Shown>, ManageError> {
         let update = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id, Hold::Change(id)).await?;
@@ -67,14 +70,13 @@ impl Manage {
                 record(tx, caller, tsg_id, "service_account.update", &id.to_string(), details).await?;
             }
             // Who asks again to switch it off waits for the change that did so.
-            let seq = service_accounts::read_seq(tx, tsg_id, &before.client_id).await?;
+            let seq = match change.enabled {
+                Some(false) => service_accounts::read_receipt_seq(tx, tsg_id, &before.client_id).await?,
+                _ => None,
+            };
             Ok((read(tx, tsg_id, id).await?, seq))
         };
-        let done = self.in_tenant("service_account.update", tsg_id, update).await?;
-        let (shown, seq_before) = done.value;
-        let waits = change.enabled == Some(false);
-        let everywhere = !waits || self.heard(done.seq.or(seq_before)).await;
-        Ok(Withdrawn { value: shown, everywhere })
+        self.withdraw("service_account.update", tsg_id, patience, update).await
     }
 
     /// Deletes an account with its secrets, keys and grants, and waits until nobody accepts it.
@@ -87,6 +89,7 @@ impl Manage {
         tsg_id: &TsgId,
         id: Uuid,
         expected: &Expected,
+        patience: Patience,
     ) -> Result<Withdrawn<()>, ManageError> {
         let delete = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id, Hold::Change(id)).await?;
@@ -100,10 +103,9 @@ impl Manage {
             }
             let details = json!({ "client_id": account.client_id });
             record(tx, caller, tsg_id, "service_account.delete", &id.to_string(), details).await?;
-            Ok(())
+            Ok(((), None))
         };
-        let done = self.in_tenant("service_account.delete", tsg_id, delete).await?;
-        Ok(Withdrawn { value: (), everywhere: self.heard(done.seq).await })
+        self.withdraw("service_account.delete", tsg_id, patience, delete).await
     }
 }
 

@@ -136,9 +136,9 @@ def be_refused(machine):
 
 def clean_up(admin, account, policy):
     etag = get_access_policy.sync_detailed(TSG_ID, policy.id, client=admin).headers["ETag"]
-    expect(delete_access_policy.sync_detailed(TSG_ID, policy.id, client=admin, if_match=etag), 204, 202)
+    expect(delete_access_policy.sync_detailed(TSG_ID, policy.id, client=admin, if_match=etag), 200, 202)
     etag = get_service_account.sync_detailed(TSG_ID, account.id, client=admin).headers["ETag"]
-    expect(delete_service_account.sync_detailed(TSG_ID, account.id, client=admin, if_match=etag), 204, 202)
+    expect(delete_service_account.sync_detailed(TSG_ID, account.id, client=admin, if_match=etag), 200, 202)
     gone = expect(get_service_account.sync_detailed(TSG_ID, account.id, client=admin), 404)
     assert gone.code == "not_found", gone
 
