@@ -28,8 +28,9 @@ pub use knowledge::Knowledge;
 /// How long after its question an answer of Postgres may still be acted on. A process that was
 /// stopped in between must ask again.
 const FRESH: Duration = Duration::from_secs(5);
-/// How long a request waits for a lease: a process that starts, or was stopped for a while, has one in a moment.
-const LEASE_WAIT: Duration = Duration::from_millis(300);
+/// How long a request waits for a lease: a process that starts, was stopped for a while, or follows its authority to
+/// another primary, has one in a moment.
+const LEASE_WAIT: Duration = Duration::from_secs(1);
 
 /// What a record means for a request.
 #[derive(Clone, PartialEq, Eq, Debug)]

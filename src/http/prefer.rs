@@ -4,8 +4,12 @@ use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 
 use super::ask::Rest;
+use super::etag::IfMatch;
 use super::problem::Problem;
 use crate::manage::Patience;
+
+/// What comes with a change that may take something away: which revision it is for, and whether the proof is waited for.
+pub type Taking = (IfMatch, Patience);
 
 impl Rest for Patience {
     /// Preferences that we do not know are ignored, as they must be (§2).

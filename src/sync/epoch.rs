@@ -32,28 +32,39 @@ pub(super) struct EpochWatch {
 
 impl EpochWatch {
     /// Looks until it is told to stop.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut fit = true;
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            match self.region.look().await {
-                Ok(look) => {
-                    if fit && !look.keeps_entries() {
-                        tracing::error!(
-                            primary = look.is_primary,
-                            eviction = look.eviction,
-                            "this region's Redis may lose entries without a word: nothing is warmed into it"
-                        );
-                    }
-                    fit = look.keeps_entries();
-                    if let Err(error) = self.compare(look).await {
-                        tracing::debug!(%error, "the epoch could not be looked after");
-                    }
+    pub async fn run(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(async {
+            // Whether it is the cache that is known can only be said when it is known which one that is.
+            let _ = self.status.wait_for(|status| status.region.is_some()).await;
+            let mut fit = true;
+            loop {
+                match self.region.look().await {
+                    Ok(look) => fit = self.judge(fit, look).await,
+                    // Away. Whether it is another when it comes back will be seen then.
+                    Err(error) => tracing::debug!(%error, "no look at Redis"),
                 }
-                // Away. Whether it is another when it comes back will be seen then.
-                Err(error) => tracing::debug!(%error, "no look at Redis"),
+                metrics::gauge!("carnet_cache_fit", "region" => self.region_name.clone())
+                    .set(f64::from(u8::from(fit)));
+                tokio::time::sleep(LOOK_EVERY).await;
             }
-            metrics::gauge!("carnet_cache_fit").set(f64::from(u8::from(fit)));
+        })
+        .await;
+    }
+
+    /// Compares what was seen with what is known; whether the cache is fit to hold entries.
+    async fn judge(&self, was_fit: bool, look: Look) -> bool {
+        let fit = look.keeps_entries();
+        if was_fit && !fit {
+            tracing::error!(
+                primary = look.is_primary,
+                eviction = look.eviction,
+                "this region's Redis may lose entries without a word: nothing is warmed into it"
+            );
         }
+        if let Err(error) = self.compare(look).await {
+            tracing::debug!(%error, "the epoch could not be looked after");
+        }
+        fit
     }
 
     async fn compare(&self, look: Look) -> anyhow::Result<()> {
@@ -64,12 +75,13 @@ impl EpochWatch {
         let look = marked(&self.region, look).await?;
         let Some(cache) = life_of(look) else { return Ok(()) };
         if let Some(epoch) = self.store.raise_epoch(&self.region_name, now.epoch, &cache).await? {
-            metrics::counter!("carnet_epochs_raised_total").increment(1);
-            tracing::warn!(
-                region = self.region_name,
-                epoch,
-                "another Redis, or one that lost its entries: warming anew"
-            );
+            let region = &self.region_name;
+            metrics::counter!("carnet_epochs_raised_total", "region" => region.clone()).increment(1);
+            if now.cache.is_some() {
+                tracing::warn!(region, epoch, "another Redis, or one that lost its entries: warming anew");
+            } else {
+                tracing::info!(region, epoch, "the region's Redis is known");
+            }
         }
         Ok(())
     }

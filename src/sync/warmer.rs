@@ -65,7 +65,7 @@ impl Warmer {
         PER_RANK.saturating_mul(rank).min(LATEST)
     }
 
-    /// One look at everything pending; whether something still is.
+    /// One look at everything pending; whether there is more to do.
     async fn round(&mut self) -> anyhow::Result<bool> {
         self.wake.mark_unchanged();
         let aside = self.aside();
@@ -89,7 +89,7 @@ impl Warmer {
             flipped = warming.settle(read_back, &pending.credentials).await?.len();
         }
         self.freshen().await?;
-        Ok(flipped < pending.credentials.len())
+        Ok(flipped < pending.credentials.len() || !self.changed.is_empty())
     }
 
     fn aside(&mut self) -> Vec<String> {

@@ -11,9 +11,10 @@ use crate::http::ask::{Ask, Id};
 use crate::http::body::Creating;
 use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
+use crate::http::prefer::Taking;
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::access_policies::{NewAccessPolicy, Products, REVISION};
-use crate::manage::{Manage, Patience};
 use crate::store::access_policies::AccessPolicy;
 
 const WITHOUT_ROLE: &str = "This grants access without a role, and so without any permission.";
@@ -71,7 +72,7 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<Ht
 
 pub async fn remove(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), (IfMatch, Patience)>,
+    ask: Ask<(TsgId, Id), Taking>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
     let (IfMatch(expected), patience) = ask.rest;

@@ -107,10 +107,12 @@ pub async fn revoke(
     let (tsg_id, ApiKeyId(id)) = ask.path;
     let (patience, Optional { body, once }) = ask.rest;
     let made = manage.revoke_api_key(&ask.caller, &tsg_id, id, &body, once.as_ref(), patience).await?;
+    let everywhere = made.value.is_everywhere();
     let Withdrawn { value: key, receipt } = made.value;
-    let answer = match key.status {
-        KeyStatus::Revoking => Answer::accepted(format!("{}/receipt", location(&tsg_id, id))),
-        _ => Answer::ok(),
+    let answer = if everywhere {
+        Answer::ok()
+    } else {
+        Answer::accepted(format!("{}/receipt", location(&tsg_id, id)))
     };
     answer.replayed(made.replayed).thing_and_receipt(Shown::from(key), Version::Content, receipt.as_ref())
 }

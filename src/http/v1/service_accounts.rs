@@ -13,10 +13,11 @@ use crate::http::ask::{Ask, Id};
 use crate::http::body::{Creating, Json};
 use crate::http::cursor::Paging;
 use crate::http::etag::IfMatch;
+use crate::http::prefer::Taking;
 use crate::http::problem::Problem;
+use crate::manage::Manage;
 use crate::manage::service_accounts::change::ServiceAccountChange;
 use crate::manage::service_accounts::{NewServiceAccount, Shown};
-use crate::manage::{Manage, Patience};
 
 #[derive(Serialize)]
 struct CreatedServiceAccount<'a> {
@@ -62,7 +63,7 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<Ht
 
 pub async fn change(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), ((IfMatch, Patience), Json<ServiceAccountChange>)>,
+    ask: Ask<(TsgId, Id), (Taking, Json<ServiceAccountChange>)>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
     let ((IfMatch(expected), patience), Json(change)) = ask.rest;
@@ -74,7 +75,7 @@ pub async fn change(
 
 pub async fn remove(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), (IfMatch, Patience)>,
+    ask: Ask<(TsgId, Id), Taking>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
     let (IfMatch(expected), patience) = ask.rest;
