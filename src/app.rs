@@ -70,6 +70,7 @@ pub struct App {
     tls_address: Option<SocketAddr>,
     health_address: Option<SocketAddr>,
     issuer: Arc<str>,
+    region: String,
 }
 
 /// Master keys as they are configured, separated by commas.
@@ -148,9 +149,10 @@ impl App {
         if let Some(bind) = &config.health_bind {
             let listener = listen(bind)?;
             health_address = Some(listener.local_addr()?);
-            health = Some(serve_health(listener, Arc::clone(&parts.knowledge), metrics.clone())?);
+            let (knowledge, region) = (Arc::clone(&parts.knowledge), config.region.clone());
+            health = Some(serve_health(listener, knowledge, region, metrics.clone())?);
         }
-        let clock = parts.clock;
+        let (clock, region) = (parts.clock, config.region.clone());
         Ok(Self {
             server,
             health,
@@ -162,6 +164,7 @@ impl App {
             tls_address,
             health_address,
             issuer,
+            region,
         })
     }
 
@@ -193,6 +196,12 @@ impl App {
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// The region that it serves.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
     }
 
     /// The clock that leases are counted on.

@@ -87,6 +87,9 @@ struct DevArguments {
     /// The port to listen on; another one is taken when it is in use.
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// How many regions, each with a Redis and a server of its own; the first is on the port.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    regions: u16,
 }
 
 fn main() -> ExitCode {
@@ -111,8 +114,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(settings) => serve(settings.read()?).await,
         Command::Dev(arguments) => {
-            let DevArguments { exec, tls, data, port } = arguments;
-            dev::run(DevOptions { exec, tls, data, port }, stop_signal()?).await.map(ExitCode::from)
+            let DevArguments { exec, tls, data, port, regions } = arguments;
+            let options = DevOptions { exec, tls, data, port, regions: regions.into() };
+            Box::pin(dev::run(options, stop_signal()?)).await.map(ExitCode::from)
         }
         Command::Migrate(settings) => {
             let report = app::store(&settings.read()?)?.migrate().await?;

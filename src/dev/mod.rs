@@ -18,6 +18,7 @@ mod place;
 mod postgres;
 mod redis;
 mod run;
+mod servers;
 mod stores;
 
 #[cfg(test)]

@@ -1,20 +1,17 @@
-//! `carnet dev`: private stores, a server beside them, a demo tenant; everything goes when it goes.
+//! `carnet dev`: private stores, servers beside them, a demo tenant; everything goes when it goes.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::certificate::{self, Certificate};
 use super::demo::{self, Demo};
+use super::servers::Servers;
 use super::{Foreground, StoreOptions, Stores};
-use crate::app::{self, App};
+use crate::app;
 use crate::config::{Config, RawConfig};
 use crate::sync::recognise;
-
-/// The longest that the demo administrator's secret may take to be valid everywhere.
-const SETTLED: Duration = Duration::from_secs(10);
 
 /// What was asked for on the command line.
 #[derive(Clone, Debug)]
@@ -25,8 +22,10 @@ pub struct DevOptions {
     pub tls: bool,
     /// Where data is kept, unless it is thrown away.
     pub data: PathBuf,
-    /// The port to listen on, if it is free.
+    /// The port to listen on, if it is free; the first region's.
     pub port: u16,
+    /// How many regions: each has a Redis and a server.
+    pub regions: usize,
 }
 
 /// Runs until `stop` resolves, or until the command ends; the exit code.
@@ -37,20 +36,20 @@ pub async fn run(options: DevOptions, stop: impl Future<Output = ()>) -> anyhow:
     let throw_away = options.exec.is_some();
     let scratch = throw_away.then(|| tempfile::Builder::new().prefix("carnet-dev-").tempdir()).transpose()?;
     let data = scratch.as_ref().map_or(options.data.as_path(), |scratch| scratch.path()).to_path_buf();
-    let asked = StoreOptions { data_dir: data.clone(), redis_servers: 1, durable: !throw_away };
+    let asked = StoreOptions { data_dir: data.clone(), redis_servers: options.regions, durable: !throw_away };
     let stores = actix_web::rt::task::spawn_blocking(move || Stores::start(&asked)).await??;
     let certificate = options.tls.then(|| certificate::make(&data)).transpose()?;
     let port = if throw_away { 0 } else { options.port };
     let config = config(&stores, &data, certificate.as_ref(), port)?;
-    let (app, demo) = start(config, &data).await.with_context(|| {
+    let (servers, demo) = start(config, stores.redis_urls(), &data).await.with_context(|| {
         format!("{} may be of another version of Carnet: remove it to start anew", data.display())
     })?;
-    let variables = variables(&app, &stores, &demo, certificate.as_ref());
+    let variables = variables(&servers, &stores, &demo, certificate.as_ref());
     let ended = if let Some(command) = options.exec {
-        exec(app, &command, &variables, stop).await?
+        exec(servers, &command, &variables, stop).await?
     } else {
         welcome(&variables)?;
-        app.run_until(stop).await?;
+        servers.run_until(stop).await?;
         0
     };
     actix_web::rt::task::spawn_blocking(move || stores.stop()).await?;
@@ -58,45 +57,32 @@ pub async fn run(options: DevOptions, stop: impl Future<Output = ()>) -> anyhow:
 }
 
 /// Migrates, makes the demo tenant if there is none, and serves.
-async fn start(config: Config, data: &Path) -> anyhow::Result<(App, Demo)> {
+async fn start(config: Config, redis_urls: &[String], data: &Path) -> anyhow::Result<(Servers, Demo)> {
     let (store, masters) = (app::store(&config)?, app::master_keys(&config)?);
     store.migrate().await?;
     recognise(&store, &app::master_checks(&masters)).await?;
     let demo = demo::ready(&store, &masters.pepper(), &config.domain, data).await?;
-    let app = match App::build(config.clone()).await {
-        // Whoever starts two at once does not care which of them gets the port.
-        Err(error) if is_in_use(&error) => {
-            App::build(Config { bind: "127.0.0.1:0".to_owned(), ..config }).await?
-        }
-        built => built?,
-    };
-    if !app.manage().spread.flipped(&demo.client_id, SETTLED).await {
-        bail!("the demo administrator's secret was not valid within {SETTLED:?}");
-    }
-    Ok((app, demo))
-}
-
-fn is_in_use(error: &anyhow::Error) -> bool {
-    let cause = error.root_cause().downcast_ref::<std::io::Error>();
-    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
+    let servers = Servers::start(config, redis_urls).await?;
+    servers.settle(&store, &demo).await?;
+    Ok((servers, demo))
 }
 
 /// Serves while the command runs.
 async fn exec(
-    app: App,
+    servers: Servers,
     command: &str,
     variables: &[(&str, String)],
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<u8> {
     let mut foreground = Foreground::start(command, variables)?;
     let mut code = Ok(0);
-    app.run_until(async {
+    let command = async {
         tokio::select! {
             ended = foreground.wait() => code = ended,
             () = stop => code = foreground.stop().await,
         }
-    })
-    .await?;
+    };
+    servers.run_until(command).await?;
     Ok(code?)
 }
 
@@ -123,22 +109,21 @@ fn config(
 
 /// What people's own tests and scripts find the instance by.
 fn variables(
-    app: &App,
+    servers: &Servers,
     stores: &Stores,
     demo: &Demo,
     certificate: Option<&Certificate>,
 ) -> Vec<(&'static str, String)> {
-    let url = format!("http://{}", app.address());
     let mut variables = vec![
-        ("CARNET_URL", url.clone()),
-        ("CARNET_URLS", url),
+        ("CARNET_URL", format!("http://{}", servers.first().address())),
+        ("CARNET_URLS", servers.urls().join(" ")),
         ("CARNET_TSG_ID", demo.tsg_id.clone()),
         ("CARNET_CLIENT_ID", demo.client_id.clone()),
         ("CARNET_CLIENT_SECRET", demo.client_secret.clone()),
         ("CARNET_DATABASE_URL", stores.database_url().to_owned()),
         ("CARNET_REDIS_URLS", stores.redis_urls().join(" ")),
     ];
-    if let (Some(address), Some(certificate)) = (app.tls_address(), certificate) {
+    if let (Some(address), Some(certificate)) = (servers.first().tls_address(), certificate) {
         variables.push(("CARNET_TLS_URL", format!("https://{address}")));
         variables.push(("CARNET_CA_FILE", certificate.authority.display().to_string()));
     }
@@ -154,6 +139,9 @@ fn welcome(variables: &[(&str, String)]) -> std::io::Result<()> {
     writeln!(out, "  tenant         {}", value("CARNET_TSG_ID"))?;
     writeln!(out, "  administrator  {id}")?;
     writeln!(out, "  secret         {secret}")?;
+    if value("CARNET_URLS") != url {
+        writeln!(out, "  regions        {}", value("CARNET_URLS"))?;
+    }
     for name in ["CARNET_TLS_URL", "CARNET_CA_FILE"] {
         if !value(name).is_empty() {
             writeln!(out, "  {name}  {}", value(name))?;

@@ -1,7 +1,5 @@
 //! The second listener: is it alive, may it be sent requests, and what has it counted?
 
-use std::sync::Arc;
-
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
@@ -9,6 +7,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::routes::reading;
 use crate::directory::Knowledge;
+
+/// Which of several servers in one process this one is.
+pub struct Here {
+    /// The region that it serves.
+    pub region: String,
+}
 
 /// `/livez`, `/readyz` and `/metrics`. Not for the public: bind it to an inner address.
 pub fn configure(config: &mut ServiceConfig) {
@@ -24,7 +28,7 @@ async fn get_livez() -> HttpResponse {
 }
 
 /// It holds a lease, so it hears of changes; without one it answers nothing. And no operator is taking its region away.
-async fn get_readyz(knowledge: web::Data<Arc<Knowledge>>) -> HttpResponse {
+async fn get_readyz(knowledge: web::Data<Knowledge>) -> HttpResponse {
     match knowledge.may_serve() {
         Some(_) if knowledge.is_draining() => {
             words(HttpResponse::ServiceUnavailable(), "the region is draining\n")
@@ -42,10 +46,11 @@ fn words(mut answer: HttpResponseBuilder, words: &'static str) -> HttpResponse {
 /// Prometheus's text format.
 async fn get_metrics(
     metrics: web::Data<PrometheusHandle>,
-    knowledge: web::Data<Arc<Knowledge>>,
+    knowledge: web::Data<Knowledge>,
+    here: web::Data<Here>,
 ) -> HttpResponse {
     let left =
         knowledge.may_serve().map_or(0.0, |(until, _)| until.since(knowledge.clock.boot()).as_secs_f64());
-    metrics::gauge!("carnet_lease_seconds").set(left);
+    metrics::gauge!("carnet_lease_seconds", "region" => here.region.clone()).set(left);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
 }

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
+use super::health::Here;
 use super::trace::RequestSpan;
 use super::{configure, health};
 use crate::directory::Knowledge;
@@ -84,11 +85,13 @@ pub fn serve(
 pub fn serve_health(
     listener: TcpListener,
     knowledge: Arc<Knowledge>,
+    region: String,
     metrics: PrometheusHandle,
 ) -> std::io::Result<Server> {
     let app = move || {
         App::new()
-            .app_data(web::Data::new(Arc::clone(&knowledge)))
+            .app_data(web::Data::from(Arc::clone(&knowledge)))
+            .app_data(web::Data::new(Here { region: region.clone() }))
             .app_data(web::Data::new(metrics.clone()))
             .configure(health::configure)
     };

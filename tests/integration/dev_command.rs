@@ -188,3 +188,58 @@ fn a_demo_tenant_whose_database_is_gone_is_made_anew() {
     assert_ne!(second.line("  tenant"), tenant);
     assert!(second.end(Signal::INT).success());
 }
+
+#[test]
+fn with_regions_each_has_a_redis_and_a_server_and_the_tokens_of_one_are_good_at_all() {
+    let walk = r#"
+        set -e
+        echo "urls $CARNET_URLS"
+        echo "caches $CARNET_REDIS_URLS"
+        [ "$CARNET_URL" = "${CARNET_URLS%% *}" ]
+        for url in $CARNET_URLS; do
+            token=$(curl -sf "$url/oauth2/token" -u "$CARNET_CLIENT_ID:$CARNET_CLIENT_SECRET" \
+                -d grant_type=client_credentials | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+            curl -sf "$url/.well-known/oauth-authorization-server" | sed 's/.*"issuer":"\([^"]*\)".*/issuer \1/'; echo
+            for other in $CARNET_URLS; do
+                curl -sf "$other/v1/whoami" -H "Authorization: Bearer $token" > /dev/null && echo good
+            done
+        done
+    "#;
+    let output = exec(&["--regions", "3"], walk);
+    assert!(output.status.success(), "{} {}", stdout(&output), String::from_utf8_lossy(&output.stderr));
+    let said = stdout(&output);
+    let words = |name: &str| -> Vec<String> {
+        let line = said.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    let urls = words("urls ");
+    assert_eq!((urls.len(), words("caches ").len()), (3, 3), "{said}");
+    assert_eq!(said.lines().filter(|line| *line == "good").count(), 9, "{said}");
+    let issuers: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("issuer ")).collect();
+    assert_eq!(issuers, [urls[0].as_str(); 3]);
+}
+
+#[test]
+fn as_many_regions_as_there_may_be_and_no_more() {
+    let output = carnet().args(["dev", "--regions", "0"]).output().expect("runs");
+    assert!(!output.status.success());
+    let output = exec(&["--regions", "16"], "echo $CARNET_URLS | wc -w");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(stdout(&output).trim(), "16");
+    let output = carnet().args(["dev", "--regions", "17"]).output().expect("runs");
+    assert!(!output.status.success());
+}
+
+#[test]
+fn the_number_of_regions_may_be_another_at_the_next_start() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for regions in ["1", "2", "1"] {
+        let mut command = carnet();
+        command.args(["dev", "--port", "0", "--regions", regions, "--data"]).arg(directory.path());
+        let running = Running::read(command.stdout(Stdio::piped()).spawn().expect("carnet runs"));
+        let url = running.line("Carnet is ready at");
+        assert!(url.contains("http://127.0.0.1:"), "{}", running.said);
+        assert_eq!(running.said.contains("  regions  "), regions == "2", "{}", running.said);
+        assert!(running.end(Signal::INT).success());
+    }
+}
