@@ -22,6 +22,7 @@ mod metadata;
 mod nobody_grants_what_they_lack;
 mod outages;
 mod readme_walk;
+mod receipts_can_be_read;
 mod regions;
 mod revocations_are_proven;
 mod sealed_cache;

@@ -100,6 +100,14 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, ApiKeyId)>) -> Res
     Answer::ok().thing(&Shown::from(manage.api_key(&ask.caller, &tsg_id, id).await?), Version::Content)
 }
 
+pub async fn receipt(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, ApiKeyId)>,
+) -> Result<HttpResponse, Problem> {
+    let (tsg_id, ApiKeyId(id)) = ask.path;
+    answer::plain(&manage.receipt_of_api_key(&ask.caller, &tsg_id, id).await?)
+}
+
 pub async fn revoke(
     manage: web::Data<Manage>,
     ask: Ask<(TsgId, ApiKeyId), (Patience, Optional<Revocation>)>,

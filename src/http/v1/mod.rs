@@ -8,6 +8,7 @@ mod answer;
 mod api_keys;
 mod catalogue;
 mod licenses;
+mod receipts;
 mod roles;
 mod service_accounts;
 mod tenants;
@@ -43,4 +44,6 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/tenants/{tsg_id}/api-keys", [get(api_keys::list), post(api_keys::create)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}", [get(api_keys::find)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/revoke", [post(api_keys::revoke)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/receipt", [get(api_keys::receipt)]);
+    routes.at("/v1/tenants/{tsg_id}/receipts/{receipt_id}", [get(receipts::find)]);
 }

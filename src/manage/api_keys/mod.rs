@@ -5,6 +5,7 @@ use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::caller::Hold;
+use crate::store::receipts::{self, Receipt};
 use crate::store::{Tx, products};
 
 use super::{Caller, Listing, Manage, ManageError, Page};
@@ -21,13 +22,39 @@ impl Manage {
     /// # Errors
     /// [`ManageError`].
     pub async fn api_key(&self, caller: &Caller, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
-        let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
-            needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
-            let key = read(tx, tsg_id, id).await?;
-            if sees(&standing.rights, &key.product) { Ok(key) } else { Err(ManageError::NotFound) }
-        };
+        let find = async |tx: &mut Tx| self.visible(tx, caller, tsg_id, id).await;
         Ok(self.in_tenant("api_key.find", tsg_id, find).await?.value)
+    }
+
+    /// The receipt of the last withdrawal that concerned a key.
+    ///
+    /// # Errors
+    /// [`ManageError`].
+    pub async fn receipt_of_api_key(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        id: i64,
+    ) -> Result<Receipt, ManageError> {
+        let find = async |tx: &mut Tx| {
+            self.visible(tx, caller, tsg_id, id).await?;
+            receipts::find_of_key(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)
+        };
+        Ok(self.in_tenant("receipt.find_of_key", tsg_id, find).await?.value)
+    }
+
+    /// A key that the caller may see.
+    async fn visible(
+        &self,
+        tx: &Tx,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        id: i64,
+    ) -> Result<ApiKey, ManageError> {
+        let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
+        needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
+        let key = read(tx, tsg_id, id).await?;
+        if sees(&standing.rights, &key.product) { Ok(key) } else { Err(ManageError::NotFound) }
     }
 
     /// The keys of a tenant that the caller may see.
