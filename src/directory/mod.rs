@@ -182,11 +182,14 @@ impl Directory {
         let place = self.region.place();
         if known.may_serve().is_some()
             && let Ok(Found::Entry(entry)) = self.region.get(&place, credential).await
-            && known.admits(&entry)
             && self.region.place() == place
         {
-            known.remember(&entry);
-            return weigh(&entry, "redis");
+            if known.admits(&entry) {
+                known.remember(&entry);
+                return weigh(&entry, "redis");
+            }
+            metrics::counter!("carnet_entries_stale_total", "region" => place.region().to_owned())
+                .increment(1);
         }
         Err(lane)
     }

@@ -1,8 +1,8 @@
 //! Many entries at once, for warming: one round trip each way, whatever their number.
 
-use redis::Pipeline;
+use redis::{Pipeline, RedisResult, Value};
 
-use super::{Found, Place, Region, RegionError};
+use super::{Found, KEEP_SECONDS, Place, Region, RegionError};
 use crate::domain::record::Entry;
 
 impl Region {
@@ -40,10 +40,28 @@ impl Region {
         for credential in credentials {
             all.add_command(Self::ask_for(place, credential));
         }
+        // What is wrong with one entry is no matter of the others.
+        all.ignore_errors();
         let mut redis = self.redis.clone();
-        let answers: Vec<redis::Value> =
+        let answers: Vec<RedisResult<Value>> =
             self.command(async { Ok(all.query_async(&mut redis).await?) }).await?;
         let each = credentials.iter().zip(answers);
-        Ok(each.map(|(credential, answer)| self.read(place, credential, answer)).collect())
+        each.map(|(credential, answer)| self.read(place, credential, answer)).collect()
+    }
+
+    /// Lets what lies there stay as long again.
+    ///
+    /// # Errors
+    /// [`RegionError`].
+    pub async fn keep_many(&self, place: &Place, credentials: &[&str]) -> Result<(), RegionError> {
+        if place.epoch() == Place::NO_EPOCH || credentials.is_empty() {
+            return Ok(());
+        }
+        let mut all = Pipeline::new();
+        for credential in credentials {
+            all.cmd("EXPIRE").arg(place.key(credential)).arg(KEEP_SECONDS).ignore();
+        }
+        let mut redis = self.redis.clone();
+        self.command(async { Ok(all.query_async(&mut redis).await?) }).await
     }
 }

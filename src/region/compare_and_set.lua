@@ -1,8 +1,9 @@
 -- Writes an entry unless the cache holds a newer reading of the same place: a higher version or, at the
--- same version, one with fewer pending parts (live beats armed). ARGV[6] = 1 writes over whatever is there.
+-- same version, one with fewer pending parts (live beats armed). ARGV[6] = 1 writes over whatever is there, and so
+-- does an entry over what is none of ours at all.
 local place, version, pending = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if ARGV[6] == '1' then
-  redis.call('DEL', KEYS[1])
+if ARGV[6] == '1' or redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
+  redis.call('UNLINK', KEYS[1])
 else
   local held = redis.call('HMGET', KEYS[1], 'place', 'version', 'pending')
   if held[1] == place then

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Script, ScriptInvocation};
+use redis::{Client, RedisError, RedisResult, Script, ScriptInvocation, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -34,7 +34,7 @@ const KEEP_SECONDS: u64 = 7 * 24 * 3600;
 pub enum RegionError {
     /// It said so itself.
     #[error("Redis: {0}")]
-    Redis(#[from] redis::RedisError),
+    Redis(#[from] RedisError),
     /// It said nothing.
     #[error("Redis did not answer within {0:?}")]
     TimedOut(Duration),
@@ -120,12 +120,14 @@ impl Region {
         }
         let ask = Self::ask_for(place, credential);
         let mut redis = self.redis.clone();
-        let look = self.command(async { Ok(ask.query_async(&mut redis).await?) }).await;
-        match look {
-            // It answered, but something else lies there than what we put there.
-            Err(error) if !error.is_outage() => Ok(Found::Unreadable),
-            look => Ok(self.read(place, credential, look?)),
-        }
+        // An answer, even if it is that there is something else than what we put there.
+        let answer = self.command(async {
+            match ask.query_async(&mut redis).await {
+                Err(error) if !is_wrong_type(&error) => Err(error.into()),
+                answer => Ok(answer),
+            }
+        });
+        self.read(place, credential, answer.await?)
     }
 
     fn ask_for(place: &Place, credential: &str) -> redis::Cmd {
@@ -135,18 +137,27 @@ impl Region {
     }
 
     /// What lies there, opened.
-    fn read(&self, place: &Place, credential: &str, answer: redis::Value) -> Found {
+    fn read(
+        &self,
+        place: &Place,
+        credential: &str,
+        answer: RedisResult<Value>,
+    ) -> Result<Found, RegionError> {
         type Bytes = Option<Vec<u8>>;
-        let Ok((version, sealed)) = redis::from_redis_value::<(Bytes, Bytes)>(answer) else {
-            return Found::Unreadable;
+        let found = match answer {
+            Err(error) if !is_wrong_type(&error) => return Err(error.into()),
+            Err(_) => None,
+            Ok(answer) => match redis::from_redis_value::<(Bytes, Bytes)>(answer) {
+                Ok((None, None)) => return Ok(Found::Nothing),
+                Ok((Some(version), Some(sealed))) => self.open(place, credential, &version, &sealed),
+                Ok(_) | Err(_) => None,
+            },
         };
-        let (Some(version), Some(sealed)) = (version, sealed) else { return Found::Nothing };
-        let version = std::str::from_utf8(&version).ok().and_then(|version| version.parse().ok());
-        let entry = version.and_then(|version| self.open(place, credential, version, &sealed));
-        entry.map_or(Found::Unreadable, Found::Entry)
+        Ok(found.map_or_else(|| place.unreadable(), Found::Entry))
     }
 
-    fn open(&self, place: &Place, credential: &str, version: i64, sealed: &[u8]) -> Option<Entry> {
+    fn open(&self, place: &Place, credential: &str, version: &[u8], sealed: &[u8]) -> Option<Entry> {
+        let version: i64 = std::str::from_utf8(version).ok()?.parse().ok()?;
         let plain = self.sealer.open(&place.fields(credential, &version.to_be_bytes()), sealed).ok()?;
         let Sealed { read_seq, record } = serde_json::from_slice(&plain).ok()?;
         Some(Entry { record, version, read_seq })
@@ -217,4 +228,9 @@ impl Region {
         }
         outcome
     }
+}
+
+/// Whether something else lies there than what we put there.
+fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::Found;
+
 /// The place that entries are sealed for. Another place's entries do not open.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -30,6 +32,12 @@ impl Place {
         Self { region: region.to_owned(), history: history.to_owned(), epoch, tag }
     }
 
+    /// The region that entries are sealed for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// The authority's history that entries are sealed for.
     #[must_use]
     pub fn history(&self) -> &str {
@@ -46,6 +54,12 @@ impl Place {
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
+    }
+
+    /// What does not open here, counted.
+    pub(super) fn unreadable(&self) -> Found {
+        metrics::counter!("carnet_entries_unreadable_total", "region" => self.region.clone()).increment(1);
+        Found::Unreadable
     }
 
     pub(super) fn key(&self, credential: &str) -> String {

@@ -67,7 +67,6 @@ impl Warming {
         if found.iter().any(unreadable) {
             let wrong = entries.iter().zip(&found).filter(|(_, found)| unreadable(found));
             let wrong: Vec<&Entry> = wrong.map(|(entry, _)| *entry).collect();
-            metrics::counter!("carnet_entries_unreadable_total").increment(wrong.len() as u64);
             self.region.fill_many(place, &wrong, true).await?;
             found = self.region.get_many(place, &names).await?;
         }
