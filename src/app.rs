@@ -2,12 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use anyhow::{Context, ensure};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use ring::rand::SystemRandom;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -54,6 +54,7 @@ impl Connections {
 /// How often what was measured is folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+pub mod metrics;
 mod parts;
 
 use parts::Parts;
@@ -112,7 +113,8 @@ impl App {
     /// # Panics
     /// When a Redis URL that was usable is not usable any more.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let (metrics, config) = (recorder(), Arc::new(config));
+        let (metrics, config) = (metrics::recorder(), Arc::new(config));
+        metrics::introduce(&config.region);
         let plain = listen(&config.bind)?;
         let tls = config.tls.as_ref().map(listen_encrypted).transpose()?;
         let (address, tls_address) =
@@ -249,6 +251,7 @@ fn sync_options(config: &Config) -> SyncOptions {
         poll_interval: config.poll_interval,
         floor_limit: config.floor_limit,
         quarantine: config.quarantine,
+        audit: config.audit,
     }
 }
 
@@ -288,19 +291,4 @@ async fn upkeep(metrics: PrometheusHandle) -> ! {
         tokio::time::sleep(UPKEEP).await;
         metrics.run_upkeep();
     }
-}
-
-/// The one recorder of the process: several servers in one process share it.
-fn recorder() -> PrometheusHandle {
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    if let Some(handle) = RECORDER.get() {
-        return handle.clone();
-    }
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = RECORDER.get_or_init(|| recorder.handle()).clone();
-    // Another thread may have been faster; its recorder counts then.
-    if metrics::set_global_recorder(recorder).is_err() {
-        tracing::debug!("a recorder of metrics was set already");
-    }
-    handle
 }

@@ -81,6 +81,13 @@ impl Clock {
     }
 }
 
+/// What the system's own clock says: to be compared with the authority's, for nothing else.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place: how else would anybody know that it is wrong?")]
+pub fn system() -> Timestamp {
+    Timestamp::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,6 +78,8 @@ pub struct RawConfig {
     revoke_wait_seconds: u64,
     #[serde(default = "defaults::quarantine_seconds")]
     quarantine_seconds: u64,
+    #[serde(default = "defaults::audit_seconds")]
+    audit_seconds: u64,
     #[serde(default = "defaults::floor_limit")]
     floor_limit: usize,
     #[serde(default = "defaults::memory_records")]
@@ -118,6 +120,9 @@ mod defaults {
     }
     pub(super) fn quarantine_seconds() -> u64 {
         60
+    }
+    pub(super) fn audit_seconds() -> u64 {
+        600
     }
     pub(super) fn floor_limit() -> usize {
         100_000
@@ -182,6 +187,8 @@ pub struct Config {
     pub revoke_wait: Duration,
     /// How long keys wait for a region that is stuck.
     pub quarantine: Duration,
+    /// How often caches are compared whole with Postgres.
+    pub audit: Duration,
     /// How many changes are remembered.
     pub floor_limit: usize,
     /// How many records are kept in memory.
@@ -260,6 +267,9 @@ impl RawConfig {
         if !(self.lease_seconds..=3_600).contains(&self.quarantine_seconds) {
             return bad("quarantine_seconds", "must be at least lease_seconds, and at most 3600");
         }
+        if !(1..=86_400).contains(&self.audit_seconds) {
+            return bad("audit_seconds", "must be 1 to 86400");
+        }
         if !(1_000..=10_000_000).contains(&self.floor_limit) {
             return bad("floor_limit", "must be 1000 to 10000000");
         }
@@ -284,6 +294,7 @@ impl RawConfig {
             poll_interval: Duration::from_millis(self.poll_interval_ms),
             revoke_wait: Duration::from_secs(self.revoke_wait_seconds),
             quarantine: Duration::from_secs(self.quarantine_seconds),
+            audit: Duration::from_secs(self.audit_seconds),
             floor_limit: self.floor_limit,
             memory_records: self.memory_records,
             workers: self.workers,

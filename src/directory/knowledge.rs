@@ -147,6 +147,30 @@ impl Knowledge {
         });
     }
 
+    /// About how many records are in memory.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    pub fn records(&self) -> f64 {
+        self.memory.entry_count() as f64
+    }
+
+    /// Whose records are in memory.
+    #[must_use]
+    pub fn remembered(&self) -> Vec<String> {
+        self.memory.iter().map(|(credential, _)| credential.as_ref().clone()).collect()
+    }
+
+    /// What is in memory of this credential, whether or not it may be believed.
+    #[must_use]
+    pub fn held(&self, credential: &str) -> Option<Entry> {
+        self.memory.get(credential)
+    }
+
+    /// Takes a record out of memory.
+    pub fn forget(&self, credential: &str) {
+        self.memory.invalidate(credential);
+    }
+
     pub(super) fn lane(&self, credential: &str) -> Lane {
         if self.roster.has(credential) { Lane::Known } else { Lane::Doubtful }
     }

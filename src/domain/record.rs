@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
 
-/// Whether a part of a record may be served. Other states are not in records at all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// Whether a part of a record may be served. Other states are not in records at all. A flip goes upwards.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Liveness {
     /// Not yet in every region: a cache may hold it, nobody may be served by it.
@@ -140,6 +140,19 @@ impl Record {
     pub fn pending_parts(&self) -> usize {
         self.secrets.iter().filter(|s| s.status == Liveness::Pending).count()
             + self.keys.iter().filter(|k| k.status == Liveness::Pending).count()
+    }
+
+    /// Whether nothing but flips lies between this reading and that later one of the same version.
+    #[must_use]
+    pub fn flips_to(&self, later: &Self) -> bool {
+        let mut flipped = self.clone();
+        for (secret, then) in flipped.secrets.iter_mut().zip(&later.secrets) {
+            secret.status = secret.status.max(then.status);
+        }
+        for (key, then) in flipped.keys.iter_mut().zip(&later.keys) {
+            key.status = key.status.max(then.status);
+        }
+        flipped == *later
     }
 
     /// As if everything pending in it were valid: what must never be served.

@@ -21,6 +21,22 @@ pub enum RegionState {
 }
 
 impl RegionState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Joining, Self::Required, Self::Quarantined, Self::Rejoining, Self::Draining];
+
+    /// Its name, as in the database and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Required => "required",
+            Self::Quarantined => "quarantined",
+            Self::Rejoining => "rejoining",
+            Self::Draining => "draining",
+        }
+    }
+
     /// Whether it becomes required by itself once its cache is warm.
     #[must_use]
     pub fn is_catching_up(self) -> bool {

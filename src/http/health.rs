@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::routes::reading;
+use crate::clock::BootInstant;
 use crate::directory::Knowledge;
 
 /// Which of several servers in one process this one is.
@@ -49,8 +50,13 @@ async fn get_metrics(
     knowledge: web::Data<Knowledge>,
     here: web::Data<Here>,
 ) -> HttpResponse {
-    let left =
-        knowledge.may_serve().map_or(0.0, |(until, _)| until.since(knowledge.clock.boot()).as_secs_f64());
-    metrics::gauge!("carnet_lease_seconds", "region" => here.region.clone()).set(left);
+    let now = knowledge.clock.boot();
+    let left = knowledge.may_serve().map_or(0.0, |(until, _)| until.since(now).as_secs_f64());
+    let asked = BootInstant::from_millis(knowledge.lease.asked_ms());
+    let gauge = |name: &'static str| metrics::gauge!(name, "region" => here.region.clone());
+    gauge("carnet_lease_seconds").set(left);
+    gauge("carnet_lease_age_seconds").set(now.since(asked).as_secs_f64());
+    gauge("carnet_draining").set(f64::from(u8::from(knowledge.is_draining())));
+    gauge("carnet_memory_records").set(knowledge.records());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(metrics.render())
 }

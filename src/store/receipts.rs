@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use super::{StoreError, Tx};
+use super::{Store, StoreError, Tx};
 use crate::domain::tenant::TsgId;
 
 /// What is promised to who takes something away. It fills up while instances hear of it.
@@ -102,4 +102,18 @@ pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Option<Receipt>, 
 pub async fn find_of_key(tx: &Tx, tsg_id: &TsgId, api_key_id: i64) -> Result<Option<Receipt>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/receipt_find_of_key.sql");
     tx.opt(FIND, &[&tsg_id.as_str(), &api_key_id]).await?.as_ref().map(Receipt::from_row).transpose()
+}
+
+impl Store {
+    /// How many receipts are open, and how long those took that were completed since anybody asked. Each is told once,
+    /// to one instance.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn measure_receipts(&self) -> Result<(i64, Vec<f64>), StoreError> {
+        const MEASURE: &str = include_str!("../../sql/queries/receipt_measure.sql");
+        let rows = self.engine_query(MEASURE, &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Broken("receipts give one row".into()))?;
+        Ok((row.try_get("open")?, row.try_get("seconds")?))
+    }
 }

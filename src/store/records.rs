@@ -107,6 +107,25 @@ impl Store {
         Batch::from_rows(&self.engine_query(LIST, &[&region, &epoch, &after, &limit]).await?)
     }
 
+    /// At most `limit` records after `after`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_all(&self, after: &str, limit: i64) -> Result<Batch, StoreError> {
+        const LIST: &str = include_str!("../../sql/queries/credential_list_all.sql");
+        Batch::from_rows(&self.engine_query(LIST, &[&after, &limit]).await?)
+    }
+
+    /// Says that these can be read after all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clear_poisoned(&self, credentials: &[&str]) -> Result<(), StoreError> {
+        const CLEAR: &str = include_str!("../../sql/queries/credential_clear_poisoned.sql");
+        self.engine_query(CLEAR, &[&credentials]).await?;
+        Ok(())
+    }
+
     /// Says that nobody can read these versions. One by one: rows of credentials are otherwise changed under a lock.
     ///
     /// # Errors

@@ -40,6 +40,21 @@ pub struct Moved {
     pub became: RegionState,
 }
 
+/// What is measured of a region.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Measured {
+    /// Which.
+    pub region: String,
+    /// Whether keys wait for it.
+    pub state: RegionState,
+    /// How many entries of its cache the last audit found that would have been served and were wrong.
+    pub divergent: i64,
+    /// How many pending credentials it has not acknowledged.
+    pub waiting: i64,
+    /// How many records nobody can read, in any region.
+    pub poisoned: i64,
+}
+
 impl RegionNow {
     /// From the columns `region_state`, `epoch`, `run_id` and `life`.
     pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
@@ -118,5 +133,52 @@ impl Store {
     ) -> Result<bool, StoreError> {
         const CLAIM: &str = include_str!("../../sql/queries/region_claim_sweep.sql");
         Ok(!self.engine_query(CLAIM, &[&region, &instance, &time.as_secs_f64()]).await?.is_empty())
+    }
+
+    /// Asks to be the one who compares a region's cache with this database, for so long; whether it is. Also not when
+    /// the last comparison is younger than `due`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim_audit(
+        &self,
+        region: &str,
+        instance: Uuid,
+        time: Duration,
+        due: Duration,
+    ) -> Result<bool, StoreError> {
+        const CLAIM: &str = include_str!("../../sql/queries/region_claim_audit.sql");
+        let values: super::Params<'_> = &[&region, &instance, &time.as_secs_f64(), &due.as_secs_f64()];
+        Ok(!self.engine_query(CLAIM, values).await?.is_empty())
+    }
+
+    /// Says that a region's cache has been compared whole, and how many of its entries would have been served and
+    /// were wrong.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn finish_audit(&self, region: &str, instance: Uuid, divergent: u64) -> Result<(), StoreError> {
+        const FINISH: &str = include_str!("../../sql/queries/region_finish_audit.sql");
+        let divergent = i64::try_from(divergent).unwrap_or(i64::MAX);
+        self.engine_query(FINISH, &[&region, &instance, &divergent]).await?;
+        Ok(())
+    }
+
+    /// How every region is doing, for gauges.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn measure_regions(&self) -> Result<Vec<Measured>, StoreError> {
+        const MEASURE: &str = include_str!("../../sql/queries/region_measure.sql");
+        let measured = |row: &Row| {
+            Ok(Measured {
+                region: row.try_get("region")?,
+                state: variant(row, "state")?,
+                divergent: row.try_get("divergent")?,
+                waiting: row.try_get("waiting")?,
+                poisoned: row.try_get("poisoned")?,
+            })
+        };
+        self.engine_query(MEASURE, &[]).await?.iter().map(measured).collect()
     }
 }

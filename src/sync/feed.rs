@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::offset::Offset;
 use super::{FeedStatus, Spread, StartError, SyncOptions};
 use crate::clock::BootInstant;
 use crate::directory::floor::Floor;
@@ -58,6 +59,7 @@ pub(super) struct Feed {
     pub changed: mpsc::Sender<String>,
     pub spread: Spread,
     pub position: Option<Position>,
+    pub offset: Offset,
 }
 
 impl Feed {
@@ -105,6 +107,7 @@ impl Feed {
     /// Polls until it is told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
         while let Some(ended) = stop.run_until_cancelled(Box::pin(self.listen())).await {
+            metrics::counter!("carnet_feed_interruptions_total").increment(1);
             match ended {
                 Ok(()) => tracing::warn!("the authority's history is another one now: starting over"),
                 Err(error) => tracing::warn!(%error, "the feed is interrupted"),
@@ -150,7 +153,9 @@ impl Feed {
         let due = at.applied != at.acknowledged || left < self.options.lease / 3 * 2;
         let renewal = due.then(|| self.renewal(at.applied));
         let answer = connection.poll(&self.options.who, at.applied, BATCH, renewal).await?;
-        clock.hear(answer.now, clock.boot());
+        let answered = clock.boot();
+        clock.hear(answer.now, answered);
+        self.offset.note(answer.now, asked, answered);
         if answer.head < at.applied {
             connection.note_went_back(at.applied).await?;
             return Ok(Heard::StartOver);
@@ -179,8 +184,7 @@ impl Feed {
             || (answer.renewal == Renewed::HearFirst && Switch::RenewalUnconditional.is_on());
         if renewed && heard_all {
             let asked = if Switch::LeaseFromAnswer.is_on() { self.knowledge.clock.boot() } else { asked };
-            at.lease_until = asked.plus(self.options.lease);
-            self.knowledge.lease.extend(at.lease_until);
+            at.lease_until = self.knowledge.lease.extend(asked, self.options.lease);
         }
         self.position = Some(at);
         self.knowledge.set_draining(now.state == RegionState::Draining);
@@ -204,9 +208,7 @@ fn measure(region: &str, now: &RegionNow, lag: i64, age: Duration) {
     let region = region.to_owned();
     metrics::gauge!("carnet_feed_lag_changes", "region" => region.clone()).set(lag as f64);
     metrics::gauge!("carnet_feed_lag_seconds", "region" => region.clone()).set(age.as_secs_f64());
-    metrics::gauge!("carnet_region_epoch", "region" => region.clone()).set(now.epoch as f64);
-    let required = f64::from(u8::from(now.state == RegionState::Required));
-    metrics::gauge!("carnet_region_required", "region" => region).set(required);
+    metrics::gauge!("carnet_region_epoch", "region" => region).set(now.epoch as f64);
 }
 
 /// Which history the database tells, and whether our master keys are those of it.

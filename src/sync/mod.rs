@@ -3,7 +3,7 @@
 //! The feed tells an instance what changed and earns its lease. The warmer turns Pending into Valid:
 //! writes, reads back, acknowledges, flips; the sweep does so for a whole cache that is cold. The epoch says
 //! which cache that is; regions that are silent or stuck are tended. The spread knows how far every instance
-//! is, so that a revoke can return with proof. All of them run beside the requests, on a thread of their own.
+//! is, so that a revoke can return with proof. The auditor sees that nothing of this ever went wrong. All of them run beside the requests, on a thread of their own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,12 @@ use crate::store::regions::RegionNow;
 use crate::store::{Store, StoreError};
 use crate::token::keyring::KeyringCell;
 
+mod auditor;
+mod comparing;
 mod epoch;
 mod feed;
+mod gauges;
+mod offset;
 mod signing;
 mod spread;
 mod sweep;
@@ -55,6 +59,8 @@ pub struct SyncOptions {
     pub floor_limit: usize,
     /// How long keys wait for a region that is stuck.
     pub quarantine: Duration,
+    /// How often caches are compared whole with the authority.
+    pub audit: Duration,
 }
 
 impl SyncOptions {
@@ -132,6 +138,7 @@ impl Sync {
         let (changed, rewarm) = mpsc::channel(REWARM);
         let spread = Spread::new(store.clone());
         let (who, keep, quarantine) = (options.who.clone(), options.floor_limit, options.quarantine);
+        let every = options.audit;
         epoch::admit_cache(&store, &region, &who.region).await?;
         let mut feed = feed::Feed {
             store: store.clone(),
@@ -144,6 +151,7 @@ impl Sync {
             changed,
             spread: spread.clone(),
             position: None,
+            offset: offset::Offset::default(),
         };
         let connection = store.connect_feed(Arc::clone(&feed.wake)).await?;
         feed.load(&connection).await?;
@@ -158,6 +166,7 @@ impl Sync {
         let warming =
             warming::Warming { store: store.clone(), knowledge, region, region_name, status: watching };
         let sweep = sweep::Sweep { warming: warming.clone(), instance: who.instance };
+        let auditor = auditor::Auditor { warming: warming.clone(), instance: who.instance, every };
         let wake = feed.wake.subscribe();
         let warmer = warmer::Warmer { warming, wake, changed: rewarm, aside: HashMap::new() };
         let broken = CancellationToken::new();
@@ -167,6 +176,8 @@ impl Sync {
         tasks.spawn_local(vital().live(sweep.run(stop.clone())));
         tasks.spawn_local(vital().live(epochs.run(stop.clone())));
         tasks.spawn_local(vital().live(tend::run(store.clone(), quarantine, stop.clone())));
+        tasks.spawn_local(vital().live(auditor.run(stop.clone())));
+        tasks.spawn_local(vital().live(gauges::run(store.clone(), stop.clone())));
         tasks.spawn_local(vital().live(spread.clone().run(stop.clone())));
         tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
         // A lease before the first request, if Postgres answers; without one it serves all the same.

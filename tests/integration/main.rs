@@ -4,6 +4,7 @@
 mod a_post_may_be_repeated;
 mod a_restored_dump_is_another_history;
 mod a_standby_is_never_believed;
+mod auditor;
 mod bad_requests_name_their_fault;
 mod broken_connections_are_not_used_again;
 mod changes_need_the_latest_revision;

@@ -86,6 +86,7 @@ async fn settings_that_cannot_work_name_themselves() {
         ("issuer", json!("https://id.example/")),
         ("region", json!("EU West")),
         ("lease_seconds", json!(1)),
+        ("audit_seconds", json!(0)),
         ("poll_interval_ms", json!(60_000)),
         ("tls_bind", json!("127.0.0.1:0")),
     ] {

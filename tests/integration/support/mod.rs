@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod contract;
+pub mod forge;
+pub mod metrics;
 pub mod proxy;
 pub mod raw;
 pub mod read_token;

@@ -1,0 +1,171 @@
+//! What regions hold is compared with the authority; what is wrong is put right, and what would have been served is an
+//! alarm.
+
+use std::time::{Duration, Instant};
+
+use redis::AsyncCommands;
+use serde_json::json;
+
+use crate::support::client::Client;
+use crate::support::forge::Forger;
+use crate::support::metrics;
+use crate::support::scene::{Account, Scene};
+use crate::support::server::Server;
+use crate::support::stores::{config, redis_url, run_sql, sql_value};
+
+/// The longest that an audit may be waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn repairs(scene: &Scene, region: &str, of: &str, why: &str) -> f64 {
+    let labels = [format!("region=\"{region}\""), format!("of=\"{of}\""), format!("why=\"{why}\"")];
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    metrics::value(&scene.server.health_url, "carnet_audit_repairs_total", &labels).await
+}
+
+async fn audited(region: &str, seconds: u64) -> Scene {
+    Scene::with(&json!({ "region": region, "audit_seconds": seconds })).await
+}
+
+async fn accounts<const N: usize>(scene: &Scene) -> [Account; N] {
+    let mut made = Vec::new();
+    for n in 0..N {
+        made.push(scene.account(&format!("audited {n}")).await);
+    }
+    made.try_into().expect("so many")
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_put_right_and_what_would_have_been_served_is_an_alarm() {
+    let region = "audited";
+    let scene = audited(region, 1).await;
+    let [missing, unreadable, stale, changed, unheard, right] = accounts(&scene).await;
+    let mut forger = Forger::new(&scene, region, &scene.redis_url).await;
+    for account in [&missing, &unreadable, &stale, &changed, &unheard, &right] {
+        forger.live(account).await;
+    }
+    let old = forger.fields(&stale).await;
+    scene.change_record(&stale.client_id, "SELECT 1").await;
+    let newest = async || {
+        let version = format!("SELECT version FROM credential WHERE credential = '{}'", stale.client_id);
+        sql_value(&scene.database_url, &version).await
+    };
+
+    let key = forger.key(&missing);
+    forger.redis.del::<_, ()>(key).await.expect("deleted");
+    let mut fields = forger.fields(&unreadable).await;
+    fields.insert("version".to_owned(), b"9999".to_vec());
+    forger.put(&unreadable, &fields).await;
+    let key = forger.key(&right);
+    forger.redis.expire::<_, ()>(key, 1_000).await.expect("it will go");
+    let (one, other) = (forger.live(&changed).await, forger.live(&unheard).await);
+    forger.forge(&one, 0, |record| record.path.push("9999999999".to_owned())).await;
+    forger.forge(&other, 7, |_| ()).await;
+    forger.put(&stale, &old).await;
+
+    let started = Instant::now();
+    let divergent = "SELECT divergent FROM region WHERE audited_at IS NOT NULL";
+    let mut alarms = 0;
+    while repairs(&scene, region, "redis", "divergent").await < 2.0
+        || repairs(&scene, region, "redis", "stale").await < 1.0
+    {
+        assert!(started.elapsed() < PATIENCE, "nobody has noticed");
+        let found = sql_value(&scene.database_url, divergent).await.unwrap_or_default();
+        alarms = alarms.max(found.parse().unwrap_or(0));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let found = sql_value(&scene.database_url, divergent).await.unwrap_or_default();
+    assert!(alarms.max(found.parse().unwrap_or(0)) > 0, "the region says so too");
+    for (why, times) in [("missing", 1.0), ("unreadable", 1.0), ("divergent", 2.0)] {
+        assert_eq!(repairs(&scene, region, "redis", why).await, times, "{why}");
+    }
+    assert!(forger.entry(&missing).await.is_some() && forger.entry(&unreadable).await.is_some());
+    assert_eq!(forger.live(&stale).await.version.to_string(), newest().await.expect("a version"));
+    assert_eq!(forger.live(&changed).await.record, one.record);
+    assert_eq!(forger.live(&unheard).await.version, other.version);
+    let left: i64 = forger.redis.ttl(forger.key(&right)).await.expect("a time");
+    assert!(left > 500_000, "what is live does not fall out: {left}");
+
+    // The next one finds nothing.
+    let gauge = ["region=\"audited\"", "of=\"redis\""];
+    while metrics::value(&scene.server.health_url, "carnet_divergent_entries", &gauge).await > 0.0 {
+        assert!(started.elapsed() < PATIENCE, "still an alarm");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// An account that is disabled, which its forged entry denies; and an instance that has believed it.
+async fn believed(region: &str, audit_seconds: u64) -> (Scene, Account, Server) {
+    // The first instance compares nothing.
+    let scene = audited(region, 86_400).await;
+    let [account] = accounts(&scene).await;
+    let forger = Forger::new(&scene, region, &scene.redis_url).await;
+    forger.live(&account).await;
+    let disable =
+        format!("UPDATE service_account SET enabled = false WHERE client_id = '{}'", account.client_id);
+    scene.change_record(&account.client_id, &disable).await;
+    let started = Instant::now();
+    let disabled = loop {
+        let entry = forger.live(&account).await;
+        if !entry.record.enabled {
+            break entry;
+        }
+        assert!(started.elapsed() < PATIENCE, "not written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    forger.forge(&disabled, 0, |record| record.enabled = true).await;
+    let settings = json!({ "region": region, "audit_seconds": audit_seconds, "redis_timeout_ms": 5_000 });
+    let server = Server::start(config(&scene.database_url, &redis_url(), &settings)).await;
+    let client = Client::new(&server.url);
+    client.token(&account.client_id, &account.client_secret, &[]).await.expect(200);
+    (scene, account, server)
+}
+
+#[tokio::test]
+async fn what_an_instance_remembers_is_compared_too() {
+    let region = "remembered";
+    let (scene, account, server) = believed(region, 1).await;
+    let (client, started) = (Client::new(&server.url), Instant::now());
+    // From here on it is refused, when memory and Redis are both put right.
+    while client.token(&account.client_id, &account.client_secret, &[]).await.status != 401 {
+        assert!(started.elapsed() < PATIENCE, "still served");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(repairs(&scene, region, "redis", "divergent").await, 1.0);
+    assert!(repairs(&scene, region, "memory", "divergent").await >= 1.0);
+}
+
+/// The twin: nobody compares.
+#[tokio::test]
+async fn twin_without_an_auditor_it_is_served_on_and_on() {
+    let (_scene, account, server) = believed("unaudited", 86_400).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let client = Client::new(&server.url);
+    client.token(&account.client_id, &account.client_secret, &[]).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_changes_while_it_is_compared_is_no_alarm() {
+    let region = "restless";
+    let scene = audited(region, 1).await;
+    let second = scene.another_instance(&json!({ "region": region, "audit_seconds": 1 })).await;
+    let accounts: [Account; 10] = accounts(&scene).await;
+    let (client, started) = (Client::new(&second.url), Instant::now());
+    while started.elapsed() < Duration::from_secs(6) {
+        for account in &accounts {
+            let change = format!("SELECT append_changes(ARRAY['{}'])", account.client_id);
+            run_sql(&scene.database_url, &change).await;
+            client.token(&account.client_id, &account.client_secret, &[]).await;
+        }
+        let key = scene.entitled_account(&format!("restless {}", started.elapsed().as_millis())).await;
+        scene.key("advanced_wildfire", &key).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Room for the next.
+        run_sql(&scene.database_url, "UPDATE api_key SET slot = NULL").await;
+    }
+    let audits = "SELECT audited_at IS NOT NULL AND divergent = 0 FROM region";
+    assert_eq!(sql_value(&scene.database_url, audits).await.as_deref(), Some("t"));
+    for of in ["redis", "memory"] {
+        assert_eq!(repairs(&scene, region, of, "divergent").await, 0.0, "{of}");
+    }
+}
