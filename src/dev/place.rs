@@ -30,19 +30,22 @@ const SOCKET_NAME_LIMIT: usize = "/carnet-XXXXXX/.s.PGSQL.5432".len();
 
 /// The directories of one set of stores. Dropping it removes the sockets' one and lets go of the data.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     /// Logs, and what else is ours.
-    pub(super) own: PathBuf,
+    pub own: PathBuf,
     /// The parent of the cluster's directory.
-    pub(super) data: PathBuf,
+    pub data: PathBuf,
     /// Owned by the stores' user, closed to everybody else.
-    pub(super) sockets: TempDir,
+    pub sockets: TempDir,
     _lock: File,
 }
 
 impl Place {
     /// Makes or finds the directories, and takes the lock on `dir`.
-    pub(super) fn take(dir: &Path, account: Option<&Account>, durable: bool) -> Result<Self, DevError> {
+    ///
+    /// # Errors
+    /// When somebody else holds it, or the operating system refuses.
+    pub fn take(dir: &Path, account: Option<&Account>, durable: bool) -> Result<Self, DevError> {
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).doing("make", parent)?;
         }

@@ -28,31 +28,43 @@ const FORMER_SERVER_LIMIT: Duration = Duration::from_secs(10);
 
 /// All that is needed to start the server, again and again.
 #[derive(Debug)]
-pub(super) struct Postgres {
-    pub(super) binaries: PostgresBinaries,
-    pub(super) account: Option<Account>,
+pub struct Postgres {
+    /// Of one version.
+    pub binaries: PostgresBinaries,
+    /// Whom it runs as.
+    pub account: Option<Account>,
     /// The parent of the cluster's directory.
-    pub(super) place: PathBuf,
-    pub(super) sockets: PathBuf,
-    pub(super) log: PathBuf,
+    pub place: PathBuf,
+    /// Where its socket is; only its own user may enter.
+    pub sockets: PathBuf,
+    /// What the server says; starts afresh with it.
+    pub log: PathBuf,
     /// Whether a commit must survive a power cut. Off for stores that are thrown away.
-    pub(super) durable: bool,
+    pub durable: bool,
+    /// More settings, `name=value`; they win over ours.
+    pub settings: Vec<String>,
 }
 
 impl Postgres {
     /// The URL of the database, in the one form that libpq, psycopg and `tokio-postgres` all take for a socket.
-    pub(super) fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         let host = self.sockets.to_string_lossy();
         let host = percent_encoding::utf8_percent_encode(&host, percent_encoding::NON_ALPHANUMERIC);
         format!("postgresql://{SUPERUSER}@{host}/{DATABASE}")
     }
 
-    fn cluster(&self) -> PathBuf {
+    /// The cluster's directory.
+    #[must_use]
+    pub fn cluster(&self) -> PathBuf {
         self.place.join(CLUSTER)
     }
 
     /// Makes the cluster if there is none, and checks that the one that is there can be used.
-    pub(super) fn prepare(&self) -> Result<(), DevError> {
+    ///
+    /// # Errors
+    /// When it cannot be made, or is somebody else's.
+    pub fn prepare(&self) -> Result<(), DevError> {
         let cluster = self.cluster();
         if !cluster.exists() {
             return self.make_cluster();
@@ -104,8 +116,11 @@ impl Postgres {
         fs::rename(&unfinished, self.cluster()).doing("rename", &unfinished)
     }
 
-    /// Starts the server and waits until it takes connections and has its database.
-    pub(super) fn start(&self) -> Result<Running, DevError> {
+    /// Starts the server and waits until it takes connections and has its database. It blocks.
+    ///
+    /// # Errors
+    /// When it does not come up in time.
+    pub fn start(&self) -> Result<Running, DevError> {
         let mut server =
             child::command(self.binaries.dir.join("postgres"), self.account.as_ref(), Signal::INT);
         server.arg("-D").arg(self.cluster()).arg("-k").arg(&self.sockets);
@@ -119,7 +134,8 @@ impl Postgres {
             "log_timezone=UTC",
         ];
         let hasty = ["fsync=off", "full_page_writes=off"];
-        for setting in settings.iter().chain(hasty.iter().filter(|_| !self.durable)) {
+        let ours = settings.iter().chain(hasty.iter().filter(|_| !self.durable)).copied();
+        for setting in ours.chain(self.settings.iter().map(String::as_str)) {
             server.arg("-c").arg(setting);
         }
         // SIGINT is Postgres's fast shutdown; SIGTERM would wait for every client to leave.

@@ -17,25 +17,36 @@ const PING_LIMIT: Duration = Duration::from_secs(1);
 
 /// All that is needed to start the server, again and again.
 #[derive(Debug)]
-pub(super) struct Redis {
-    pub(super) program: PathBuf,
-    pub(super) account: Option<Account>,
-    pub(super) socket: PathBuf,
-    pub(super) log: PathBuf,
+pub struct Redis {
+    /// `redis-server` or `valkey-server`.
+    pub program: PathBuf,
+    /// Whom it runs as.
+    pub account: Option<Account>,
+    /// Its socket, in a directory that only its own user may enter.
+    pub socket: PathBuf,
+    /// What the server says; starts afresh with it.
+    pub log: PathBuf,
+    /// More arguments, which win over ours.
+    pub settings: Vec<String>,
 }
 
 impl Redis {
     /// The URL, as both `redis-rs` and redis-py take it.
-    pub(super) fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("unix://{}", self.socket.display())
     }
 
-    /// Starts the server, empty, and waits until it answers.
-    pub(super) fn start(&self) -> Result<Running, DevError> {
+    /// Starts the server, empty, and waits until it answers. It blocks.
+    ///
+    /// # Errors
+    /// When it does not come up in time.
+    pub fn start(&self) -> Result<Running, DevError> {
         let mut server = child::command(&self.program, self.account.as_ref(), Signal::TERM);
         server.args(["--port", "0", "--unixsocketperm", "700", "--unixsocket"]).arg(&self.socket);
         server.args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir"]);
         server.arg(self.socket.parent().unwrap_or(Path::new("/")));
+        server.args(&self.settings);
         let mut running = Running::start(server, Signal::TERM, &self.log)?;
         let deadline = Instant::now() + READY_LIMIT;
         while !self.answers() {

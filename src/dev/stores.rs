@@ -52,6 +52,7 @@ impl Stores {
             account: account.clone(),
             socket: sockets.join(format!("redis-{number}.sock")),
             log: place.own.join(format!("redis-{number}.log")),
+            settings: Vec::new(),
         });
         let redis: Vec<_> = redis.map(Server::stopped).collect();
         let postgres = Server::stopped(Postgres {
@@ -61,6 +62,7 @@ impl Stores {
             sockets,
             log: place.own.join("postgres.log"),
             durable: options.durable,
+            settings: Vec::new(),
         });
         postgres.setup.prepare()?;
         let database_url = postgres.setup.url();

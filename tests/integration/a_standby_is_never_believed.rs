@@ -69,14 +69,14 @@ async fn an_instance_that_is_led_to_a_standby_gives_no_tokens_to_cold_clients() 
     let instance = Server::start(config(&proxy.database_url, NO_REDIS, &settings)).await;
     let client = Client::new(&instance.url);
     proxy.lead_to(standby_url);
-    proxy.cut();
+    proxy.close();
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(3) {
         client.token(&account.client_id, &account.client_secret, &[]).await.expect(503);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     proxy.lead_to(&scene.database_url);
-    proxy.cut();
+    proxy.close();
     while client.token(&account.client_id, &account.client_secret, &[]).await.status != 200 {
         assert!(began.elapsed() < Duration::from_secs(10), "the primary is not found again");
         tokio::time::sleep(Duration::from_millis(50)).await;
