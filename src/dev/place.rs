@@ -25,8 +25,8 @@ const SOCKETS: &str = "sockets";
 const PREFIX: &str = "carnet-";
 /// A Unix socket's path must be shorter than this many bytes.
 const SOCKET_PATH_LIMIT: usize = 108;
-/// What the longest of our sockets adds to the temporary directory.
-const SOCKET_NAME_LIMIT: usize = "/carnet-XXXXXX/.s.PGSQL.5432".len();
+/// What the longest of our sockets adds to the temporary directory; the fault suite has some for each region.
+const SOCKET_NAME_LIMIT: usize = "/carnet-XXXXXX/redis-some-region-0/redis.sock".len();
 
 /// The directories of one set of stores. Dropping it removes the sockets' one and lets go of the data.
 #[derive(Debug)]

@@ -57,6 +57,7 @@ struct State {
     running: [Option<Running>; 2],
     primary: usize,
     starts: u32,
+    copies: u32,
 }
 
 impl Pair {
@@ -72,7 +73,7 @@ impl Pair {
         for directory in servers.iter().flat_map(|server| [&server.home, &server.sockets]) {
             make_private(directory, account.as_ref());
         }
-        let state = Mutex::new(State { running: [None, None], primary: 0, starts: 0 });
+        let state = Mutex::new(State { running: [None, None], primary: 0, starts: 0, copies: 0 });
         let pair = Self { servers, state, binaries, account, place };
         pair.setup(0).prepare().unwrap_or_else(|error| panic!("{error}"));
         pair.launch(0);
@@ -176,19 +177,17 @@ impl Pair {
         former
     }
 
-    /// Takes the former primary back as the standby of the new one, however it was left, and returns when commits wait for it again. Whether it was
-    /// rewound; if it could not be, it was copied anew.
-    pub fn take_back(&self) -> bool {
+    /// Takes the former primary back as the standby of the new one, however it was left, and returns when commits wait for it again. What cannot be
+    /// rewound is copied anew.
+    pub fn take_back(&self) {
         let standby = 1 - self.primary();
         self.resume(standby);
         self.stop(standby);
-        let rewound = self.rewind(standby);
-        if rewound {
+        if self.rewind(standby) {
             self.launch_standby(standby);
         } else {
             self.copy_standby();
         }
-        rewound
     }
 
     /// Waits until the standby follows and commits wait for it.
@@ -228,9 +227,15 @@ impl Pair {
         self.copy_standby();
     }
 
+    /// How often a standby was copied from its primary, the first time included: what cannot be rewound is.
+    pub fn copies(&self) -> u32 {
+        self.state().copies
+    }
+
     /// Makes the other server a copy of the primary, and lets it follow.
     fn copy_standby(&self) {
         let standby = 1 - self.primary();
+        self.state().copies += 1;
         let cluster = self.setup(standby).cluster();
         if cluster.exists() {
             fs::remove_dir_all(&cluster).expect("ours to remove");

@@ -21,6 +21,11 @@ pub fn on_a_runtime<T: Send>(job: impl Future<Output = T> + Send) -> T {
 
 /// Runs statements, one after the other.
 pub fn sql(url: &str, statements: &str) -> Result<Value, String> {
+    sql_within(PATIENCE, url, statements)
+}
+
+/// The same with another patience.
+pub fn sql_within(limit: Duration, url: &str, statements: &str) -> Result<Value, String> {
     let run = async {
         let (client, connection) =
             tokio_postgres::connect(url, NoTls).await.map_err(|error| words(&error))?;
@@ -32,8 +37,8 @@ pub fn sql(url: &str, statements: &str) -> Result<Value, String> {
         });
         Ok(first.flatten())
     };
-    let late = |_| Err(format!("no answer within {PATIENCE:?}"));
-    on_a_runtime(async { tokio::time::timeout(PATIENCE, run).await.unwrap_or_else(late) })
+    let late = |_| Err(format!("no answer within {limit:?}"));
+    on_a_runtime(async { tokio::time::timeout(limit, run).await.unwrap_or_else(late) })
 }
 
 fn words(error: &tokio_postgres::Error) -> String {

@@ -74,9 +74,7 @@ pub(super) fn begin(kind: PostgresKind, fault: &Fault, stage: &Stage) -> Heal {
             let fence = if fault.drawn(2) == 0 { Fence::Stopped } else { Fence::Killed };
             stage.postgres.promote(fence);
             stage.lead_to_primary();
-            Box::new(|stage| {
-                stage.postgres.take_back();
-            })
+            Box::new(|stage| stage.postgres.take_back())
         }
         PostgresKind::FailedOverUnfenced => {
             stage.postgres.promote(Fence::Running);
