@@ -3,7 +3,7 @@
 # each thing it does, and nothing when there is nothing to do.
 #
 #   scripts/deps.sh run     a Postgres server (15 or newer) and a Redis or Valkey server
-#   scripts/deps.sh test    the same, a Python environment in .carnet/venv, Node.js (20 or newer), and curl
+#   scripts/deps.sh test    the same, a Python environment in .carnet/venv, Node.js (20 or newer), curl, and libfaketime
 #
 # As root with apt it installs Debian's packages, without the cluster and the services that they would set up and start.
 # Otherwise it unpacks wheels (scripts/wheels.txt) under .carnet/, which takes pip and no root; Node.js always comes so.
@@ -57,6 +57,8 @@ have_node() {
 }
 
 have_curl() { command -v curl >/dev/null; }
+
+have_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; }
 
 have_venv() { .carnet/venv/bin/python -m pip --version >/dev/null 2>&1; }
 
@@ -209,6 +211,7 @@ test_group() {
   run_group
   have_venv || { make_venv && have_venv; } || give_up "a Python environment cannot be made: install venv (Debian, Ubuntu: apt-get install python3-venv) and run this again"
   have_curl || { can_apt && apt_install curl && have_curl; } || give_up "curl, by which the tests walk through README.md, is missing: install it (Debian, Ubuntu: apt-get install curl) and run this again"
+  have_faketime || { can_apt && apt_install libfaketime && have_faketime; } || say "libfaketime is missing (Debian, Ubuntu: apt-get install libfaketime): faults of an instance's clock are not played"
   have_node || { wheel_node && have_node; } || give_up "Node.js, 20 or newer, with npm is missing and its wheel could not be unpacked: install it and run this again"
 }
 

@@ -6,6 +6,7 @@
 mod instances;
 mod killed;
 mod links;
+mod many;
 mod postgres;
 mod redis;
 mod regions;

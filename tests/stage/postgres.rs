@@ -5,7 +5,8 @@
 //!
 //! Who is primary is this module's business; where the instances' links lead is the stage's.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -76,9 +77,17 @@ impl Pair {
         let state = Mutex::new(State { running: [None, None], primary: 0, starts: 0, copies: 0 });
         let pair = Self { servers, state, binaries, account, place };
         pair.setup(0).prepare().unwrap_or_else(|error| panic!("{error}"));
+        pair.prepare_for_rewinding();
         pair.launch(0);
         pair.copy_standby();
         pair
+    }
+
+    /// What `pg_rewind` insists on. In the file, not on the command line: it lets a server that was killed recover by itself, without ours.
+    fn prepare_for_rewinding(&self) {
+        let settings = self.setup(0).cluster().join("postgresql.conf");
+        let mut file = OpenOptions::new().append(true).open(settings).expect("a settings file");
+        writeln!(file, "wal_log_hints = on\nfull_page_writes = on").expect("it is written");
     }
 
     /// Which of the two is the primary.
@@ -305,8 +314,7 @@ impl Pair {
         let settings = [
             format!("cluster_name=pg{}", server.number),
             format!("primary_conninfo={upstream}"),
-            // What pg_rewind needs.
-            "wal_log_hints=on".to_owned(),
+            // Over what stores that are thrown away are given otherwise.
             "full_page_writes=on".to_owned(),
             "wal_keep_size=512MB".to_owned(),
             // A link that hangs is noticed, and a server that is gone is looked for.

@@ -50,7 +50,8 @@ pub(super) fn begin(kind: InstanceKind, fault: &Fault, stage: &Stage) -> Heal {
         InstanceKind::Killed | InstanceKind::Stopped => instance.launch(),
         InstanceKind::PausedBriefly | InstanceKind::PausedBeyondLease => instance.resume(),
         InstanceKind::ClockAhead | InstanceKind::ClockBehind => {
-            instance.stop();
+            // Not asked to end: while its Postgres hangs, one that is starting does not listen.
+            instance.kill();
             instance.launch();
         }
     })
