@@ -3,7 +3,7 @@
 //! Its ports stay when it starts again; what the protocol knows it by does not, for every process draws that anew.
 
 use std::fs::OpenOptions;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -12,8 +12,8 @@ use std::time::Duration;
 use carnet::dev::child::{self, Running};
 use rustix::process::Signal;
 
-use super::ask;
 use super::proxy::Proxy;
+use super::{ask, processes};
 
 /// How long it may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -159,6 +159,7 @@ impl Instance {
     /// It stands still.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
+        self.id().into_iter().for_each(processes::await_stopped);
     }
 
     /// It goes on.
@@ -183,15 +184,14 @@ impl Drop for Instance {
     }
 }
 
-/// An address that stays free while its server is away: not one of those that the kernel hands out by itself.
+/// An address that stays free while its server is away: not one of the ports that the kernel hands out by itself, and at
+/// a loopback address that no other process of tests has, so that nobody else takes it.
 fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("below the count");
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
     loop {
-        let offset = (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST + offset));
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from(([127, 64 + high, middle, low], port));
         if TcpListener::bind(address).is_ok() {
             return address;
         }

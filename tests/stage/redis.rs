@@ -14,7 +14,7 @@ use redis::{FromRedisValue, RedisResult};
 use rustix::process::Signal;
 
 use super::proxy::{Address, Proxy};
-use super::until;
+use super::{processes, until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a server may take to answer the stage itself.
@@ -119,6 +119,8 @@ impl RedisPair {
     /// A server accepts connections and answers nothing.
     pub fn pause(&self, number: usize) {
         self.signal(number, Signal::STOP);
+        let id = self.state().running[number].as_ref().map(Running::id);
+        id.into_iter().for_each(processes::await_stopped);
     }
 
     /// It goes on.

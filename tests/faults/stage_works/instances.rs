@@ -58,6 +58,7 @@ fn assert_clock(stage: &Stage, instance: &Instance, seconds: i64) {
 #[test]
 fn every_trouble_of_a_process_bites_and_heals() {
     let stage = stage();
+    until("three leases", Duration::from_secs(5), || leases(&stage) == "3");
     for kind in InstanceKind::ALL {
         let process = stage.instances().iter().map(|instance| instance.id()).collect::<Vec<_>>();
         let is_another = |stage: &Stage, fault: &Fault| {
@@ -68,5 +69,12 @@ fn every_trouble_of_a_process_bites_and_heals() {
         };
         play(&stage, Kind::Instance(kind), |stage, fault| bites(kind, stage, fault), is_another);
     }
-    assert!(stage.instances().iter().all(|instance| instance.ended_by_itself() == 0));
+    for instance in stage.instances() {
+        assert_eq!(
+            instance.ended_by_itself(),
+            0,
+            "{}",
+            std::fs::read_to_string(&instance.log).expect("a log")
+        );
+    }
 }

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::stage;
-use crate::stage::Stage;
 use crate::stage::fault::{Begun, Fault, Thing};
 use crate::stage::proxy::chance::Chance;
+use crate::stage::{Stage, StageOptions};
 
 /// The most faults at once.
 const AT_ONCE: usize = 3;
@@ -45,14 +44,16 @@ fn round(stage: &Stage, chance: &mut Chance) {
     eprintln!("  whole  in {:>4} ms", since.elapsed().as_millis());
 }
 
-/// `RUNS` seeds of as many seconds as `SECONDS` says.
+/// `RUNS` seeds of as many seconds as `SECONDS` says, in as many `REGIONS`.
 #[test]
 #[ignore = "takes minutes"]
 fn faults_upon_faults_leave_the_stage_whole() {
     let number =
         |name: &str, or: u64| std::env::var(name).map_or(or, |value| value.parse().expect("a number"));
     for seed in 0..number("RUNS", 1) {
-        let (stage, mut chance) = (stage(), Chance::of(seed));
+        let regions = usize::try_from(number("REGIONS", 1)).expect("a small number");
+        let options = StageOptions { regions, lease_seconds: 2, ..StageOptions::default() };
+        let (stage, mut chance) = (Stage::start(options), Chance::of(seed));
         let began = Instant::now();
         for round_of_it in 0.. {
             if began.elapsed() > Duration::from_secs(number("SECONDS", 60)) {

@@ -176,7 +176,11 @@ impl Proxy {
 
     /// Every byte takes this much longer each way, for good: that is no trouble but where things are.
     pub fn lies_far(&self, distance: Duration) {
-        self.line.orders.send_modify(|orders| orders.distance = distance);
+        let imposed = self.line.imposed.lock().expect("no panic");
+        self.line.orders.send_modify(|orders| {
+            orders.distance = distance;
+            orders.impose(&imposed.1);
+        });
     }
 
     /// Imposes a trouble beside those that there are.
