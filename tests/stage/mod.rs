@@ -28,7 +28,13 @@
 //!
 //! Several faults may be there at once when none [`fault::Thing::touches`] another's. A `Begun` that is dropped is not healed.
 //!
-//! Instances say JSON to `instance.log`; `StageOptions::log` is their `CARNET_LOG`, `StageOptions::logs` a directory that stays.
+//! What is no fault of chance but a tale of its own is told with the parts: `instance.database` and `instance.redis` are links ([`proxy::Proxy`]: impose
+//! and lift, freeze, close, reset, lead elsewhere); `stage.postgres` can be promoted, taken back, backed up and restored ([`postgres::Pair`]);
+//! `region.redis` is [`redis::RedisPair`].
+//!
+//! An instance that cannot start ends, as it does with Postgres away; [`Stage::await_whole`] starts it again, as a supervisor would, and
+//! `instance.ended_by_itself()` counts it. Instances say JSON to `instance.log`, one start after the other; `StageOptions::log` is their `CARNET_LOG`,
+//! `StageOptions::logs` a directory that stays. `CARNET_BIN` puts another build on stage.
 
 pub mod ask;
 pub mod fault;
