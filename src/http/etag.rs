@@ -9,8 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest;
 
 use super::ask::Rest;
+use super::body::Json;
 use super::problem::Problem;
-use crate::manage::Expected;
+use crate::manage::{Expected, Patience};
 
 /// The tag of a thing whose revisions are counted.
 pub fn of_revision(revision: i32) -> String {
@@ -25,6 +26,10 @@ pub fn of_content(body: &[u8]) -> String {
 
 /// Which revisions the caller has seen: `If-Match`, without which nothing is changed.
 pub struct IfMatch(pub Expected);
+
+/// The rest of a request that changes a thing: which revision its caller has seen, whether it waits until everybody
+/// has heard, and what to change.
+pub type Changing<T> = ((IfMatch, Patience), Json<T>);
 
 impl Rest for IfMatch {
     async fn read(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {

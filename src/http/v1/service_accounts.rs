@@ -1,4 +1,4 @@
-//! `/v1/tenants/{tsg_id}/service-accounts`. The one place where a secret leaves the house.
+//! `/v1/tenants/{tsg_id}/service-accounts`. Here and in [`super::secrets`] a secret leaves the house, once.
 
 use std::convert::identity;
 
@@ -12,7 +12,7 @@ use crate::domain::tenant::TsgId;
 use crate::http::ask::{Ask, Id};
 use crate::http::body::{Creating, Json};
 use crate::http::cursor::Paging;
-use crate::http::etag::IfMatch;
+use crate::http::etag::{Changing, IfMatch};
 use crate::http::prefer::Taking;
 use crate::http::problem::Problem;
 use crate::manage::Manage;
@@ -63,7 +63,7 @@ pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<Ht
 
 pub async fn change(
     manage: web::Data<Manage>,
-    ask: Ask<(TsgId, Id), (Taking, Json<ServiceAccountChange>)>,
+    ask: Ask<(TsgId, Id), Changing<ServiceAccountChange>>,
 ) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
     let ((IfMatch(expected), patience), Json(change)) = ask.rest;
