@@ -2,7 +2,7 @@
 SELECT credential_id, service_account_id, name,
        CASE WHEN status IN ('pending', 'valid') AND expires_at <= now() THEN 'expired'
             ELSE status::text END AS status,
-       created_at, expires_at
+       created_at, expires_at, replaces
 FROM client_secret
 WHERE tsg_id = $1 AND service_account_id = ANY ($2)
 ORDER BY service_account_id, created_at, credential_id

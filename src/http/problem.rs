@@ -214,6 +214,8 @@ fn status(error: &ManageError) -> StatusCode {
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
         E::LicenseExists(_)
         | E::ServiceAccountNameTaken(_)
+        | E::SecretNotActive
+        | E::RotationUnderWay
         | E::RoleNameTaken(_)
         | E::AccessPolicyExists
         | E::ServiceAccountDisabled(_)
@@ -225,6 +227,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::NotADescendant { .. }
         | E::UnknownProduct { .. }
         | E::EndsInPast
+        | E::ExpiresInPast
         | E::InvalidName(_)
         | E::UnknownPermission(_)
         | E::RoleRequired

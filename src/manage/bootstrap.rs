@@ -137,6 +137,8 @@ async fn insert_administrator(
         name: "default",
         pepper,
         hash,
+        expires_at: None,
+        replaces: None,
     };
     client_secrets::insert(tx, &row).await?;
     Ok(())

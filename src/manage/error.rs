@@ -61,6 +61,16 @@ pub enum ManageError {
     #[error("{0} belongs, or once belonged, to another service account.")]
     ServiceAccountNameTaken(String),
 
+    /// A secret must end later than now.
+    #[error("expires_at must be in the future.")]
+    ExpiresInPast,
+    /// Only a secret that works can be rotated.
+    #[error("The secret is not valid, so nothing can take its place; make another one.")]
+    SecretNotActive,
+    /// Another new secret is on its way to take its place.
+    #[error("The secret is being rotated: another one is about to take its place.")]
+    RotationUnderWay,
+
     /// No such permissions.
     #[error("There is no permission {}.", .0.join(", "))]
     UnknownPermission(Vec<String>),
@@ -137,6 +147,9 @@ impl ManageError {
             Self::LicenseExists(_) => "license_exists",
             Self::InvalidName(_) => "invalid_name",
             Self::ServiceAccountNameTaken(_) => "service_account_name_taken",
+            Self::ExpiresInPast => "expires_in_past",
+            Self::SecretNotActive => "secret_not_active",
+            Self::RotationUnderWay => "rotation_under_way",
             Self::UnknownPermission(_) => "unknown_permission",
             Self::RoleNameTaken(_) => "role_name_taken",
             Self::RoleRequired => "role_required",
@@ -165,6 +178,7 @@ impl ManageError {
             Self::NotADescendant { field, .. } | Self::UnknownProduct { field, .. } => Some(field),
             Self::LicenseRequired(_) => Some("product"),
             Self::EndsInPast => Some("ends_at"),
+            Self::ExpiresInPast => Some("expires_at"),
             Self::InvalidName(_) | Self::ServiceAccountNameTaken(_) | Self::RoleNameTaken(_) => Some("name"),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
@@ -177,6 +191,8 @@ impl ManageError {
             | Self::StaleEtag(_)
             | Self::IdempotencyKeyReused
             | Self::LicenseExists(_)
+            | Self::SecretNotActive
+            | Self::RotationUnderWay
             | Self::AccessPolicyExists
             | Self::ServiceAccountDisabled(_)
             | Self::AllAppsRequired(_)

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::columns::variant;
-use super::{StoreError, Tx};
+use super::{Changed, StoreError, Tx};
 use crate::domain::tenant::TsgId;
 
 /// What a secret is right now. `Expired` is computed from the authority's clock, never stored.
@@ -37,9 +38,25 @@ pub struct ClientSecret {
     pub created_at: Timestamp,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// The one whose place it takes, or took.
+    pub replaces: Option<String>,
     /// Whose it is.
     #[serde(skip)]
     pub service_account_id: Uuid,
+}
+
+impl ClientSecret {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            credential_id: row.try_get("credential_id")?,
+            name: row.try_get("name")?,
+            status: variant(row, "status")?,
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
+            replaces: row.try_get("replaces")?,
+            service_account_id: row.try_get("service_account_id")?,
+        })
+    }
 }
 
 /// What the row of a secret is made from.
@@ -59,12 +76,16 @@ pub struct NewClientSecret<'a> {
     pub pepper: &'a str,
     /// HMAC-SHA-256 of the secret under it.
     pub hash: [u8; 32],
+    /// When it will stop working.
+    pub expires_at: Option<Timestamp>,
+    /// The one whose place it will take.
+    pub replaces: Option<&'a str>,
 }
 
 /// Writes a secret, pending, and touches its credential.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`]; constraint `client_secret_one_rotation` when another is about to take the same place.
 pub async fn insert(tx: &mut Tx, secret: &NewClientSecret<'_>) -> Result<(), StoreError> {
     const INSERT: &str = include_str!("../../sql/queries/client_secret_insert_new.sql");
     let s = secret;
@@ -77,6 +98,8 @@ pub async fn insert(tx: &mut Tx, secret: &NewClientSecret<'_>) -> Result<(), Sto
         &s.name,
         &s.pepper,
         &hash,
+        &s.expires_at,
+        &s.replaces,
     ];
     tx.run(INSERT, columns).await?;
     tx.touch(s.client_id);
@@ -89,17 +112,49 @@ pub async fn insert(tx: &mut Tx, secret: &NewClientSecret<'_>) -> Result<(), Sto
 /// [`StoreError`].
 pub async fn list(tx: &Tx, tsg_id: &TsgId, accounts: &[Uuid]) -> Result<Vec<ClientSecret>, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/client_secret_list_of_accounts.sql");
-    let secret = |row: &tokio_postgres::Row| {
-        Ok(ClientSecret {
-            credential_id: row.try_get("credential_id")?,
-            name: row.try_get("name")?,
-            status: variant(row, "status")?,
-            created_at: row.try_get("created_at")?,
-            expires_at: row.try_get("expires_at")?,
-            service_account_id: row.try_get("service_account_id")?,
-        })
-    };
-    tx.all(LIST, &[&tsg_id.as_str(), &accounts]).await?.iter().map(secret).collect()
+    tx.all(LIST, &[&tsg_id.as_str(), &accounts]).await?.iter().map(ClientSecret::from_row).collect()
+}
+
+/// What may be shown of one secret of an account.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    account: Uuid,
+    credential_id: &str,
+) -> Result<Option<ClientSecret>, StoreError> {
+    const FIND: &str = include_str!("../../sql/queries/client_secret_find_one.sql");
+    let row = tx.opt(FIND, &[&tsg_id.as_str(), &account, &credential_id]).await?;
+    row.as_ref().map(ClientSecret::from_row).transpose()
+}
+
+/// Whether another secret is on its way to take the place of this one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_being_rotated(tx: &Tx, tsg_id: &TsgId, credential_id: &str) -> Result<bool, StoreError> {
+    const READ: &str = include_str!("../../sql/queries/client_secret_is_being_rotated.sql");
+    Ok(tx.one(READ, &[&tsg_id.as_str(), &credential_id]).await?.try_get(0)?)
+}
+
+/// Withdraws a secret of an account that is held for change, and touches its credential, unless its life is over.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn revoke(
+    tx: &mut Tx,
+    tsg_id: &TsgId,
+    client_id: &str,
+    credential_id: &str,
+) -> Result<Changed, StoreError> {
+    const REVOKE: &str = include_str!("../../sql/queries/client_secret_revoke_one.sql");
+    let changed = Changed::from_count(tx.run(REVOKE, &[&tsg_id.as_str(), &credential_id]).await?);
+    if changed == Changed::Done {
+        tx.withdraw(client_id);
+    }
+    Ok(changed)
 }
 
 /// Withdraws every secret of an account; which ones. The caller touches the credential.

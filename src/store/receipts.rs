@@ -104,6 +104,21 @@ pub async fn find_of_key(tx: &Tx, tsg_id: &TsgId, api_key_id: i64) -> Result<Opt
     tx.opt(FIND, &[&tsg_id.as_str(), &api_key_id]).await?.as_ref().map(Receipt::from_row).transpose()
 }
 
+/// The receipt of the change that withdrew this secret of an account.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_of_secret(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    account: Uuid,
+    credential_id: &str,
+) -> Result<Option<Receipt>, StoreError> {
+    const FIND: &str = include_str!("../../sql/queries/receipt_find_of_secret.sql");
+    let row = tx.opt(FIND, &[&tsg_id.as_str(), &account, &credential_id]).await?;
+    row.as_ref().map(Receipt::from_row).transpose()
+}
+
 impl Store {
     /// How many receipts are open, and how long those took that were completed since anybody asked. Each is told once,
     /// to one instance.

@@ -66,7 +66,8 @@ fn account() -> Answer {
             "name": "default",
             "status": "pending",
             "created_at": "2026-11-22T08:30:00Z",
-            "expires_at": null
+            "expires_at": null,
+            "replaces": null
         }]
     });
     Answer::of("GET", ACCOUNT, 200, &[("etag", "\"1\"")], body)

@@ -26,6 +26,7 @@ mod readme_walk;
 mod receipts_can_be_read;
 mod regions;
 mod revocations_are_proven;
+mod rotations;
 mod sealed_cache;
 mod served_is_the_contract;
 mod settings_of_the_environment;

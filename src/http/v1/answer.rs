@@ -68,6 +68,16 @@ impl Answer {
         Ok(self.body(Some(tag), body))
     }
 
+    /// With a thing that nobody changes, and so without a tag; with the receipt of what made room for it.
+    pub fn unversioned(
+        self,
+        thing: impl Serialize,
+        receipt: Option<&Receipt>,
+    ) -> Result<HttpResponse, Problem> {
+        let body = json(&WithReceipt { thing, receipt })?;
+        Ok(self.body(None, body))
+    }
+
     /// With the receipt of a thing that is gone.
     pub fn receipt(self, receipt: Option<&Receipt>) -> Result<HttpResponse, Problem> {
         let body = json(&serde_json::json!({ "receipt": receipt }))?;

@@ -10,6 +10,7 @@ mod catalogue;
 mod licenses;
 mod receipts;
 mod roles;
+mod secrets;
 mod service_accounts;
 mod tenants;
 mod whoami;
@@ -30,6 +31,18 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}",
         [get(service_accounts::find), patch(service_accounts::change), delete(service_accounts::remove)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}",
+        [get(secrets::find)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/rotate",
+        [post(secrets::rotate)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/receipt",
+        [get(secrets::receipt)],
     );
     routes.at("/v1/tenants/{tsg_id}/roles", [get(roles::list), post(roles::create)]);
     routes.at("/v1/tenants/{tsg_id}/roles/{role_id}", [get(roles::find)]);

@@ -137,7 +137,7 @@ fn changed(before: &ServiceAccount, change: &ServiceAccountChange) -> ServiceAcc
     after
 }
 
-async fn found(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<ServiceAccount, ManageError> {
+pub(super) async fn found(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<ServiceAccount, ManageError> {
     service_accounts::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)
 }
 

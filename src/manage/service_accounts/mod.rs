@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::once::{self, Made, Once};
 use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, text};
-use crate::domain::ids::PublicId;
+use crate::domain::ids::{NoRandomness, PublicId};
 use crate::domain::rights::Permission;
 use crate::domain::secret::{Secret, SecretKind};
 use crate::domain::tenant::{TsgId, client_id, slug};
@@ -19,6 +19,8 @@ use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Inserted, Tx};
 
 pub mod change;
+pub mod rotate;
+pub mod secrets;
 
 /// The longest that a creation waits for its secret to be valid everywhere.
 const FIRST_SECRET_WAIT: Duration = Duration::from_secs(1);
@@ -113,10 +115,10 @@ impl Manage {
         tx: &mut Tx,
         account: &service_accounts::NewServiceAccount<'_>,
     ) -> Result<Secret, ManageError> {
-        let public_id = PublicId::generate(&*self.rng)?;
-        let secret = Secret::generate(SecretKind::Client, public_id, &*self.rng)?;
+        let secret = self.draw_secret()?;
         let pepper = self.keys.pepper();
         let (pepper, hash) = pepper.hash(&secret);
+        let public_id = secret.public_id();
         let row = NewClientSecret {
             credential_id: public_id.as_str(),
             tsg_id: account.tsg_id,
@@ -125,9 +127,15 @@ impl Manage {
             name: FIRST_SECRET_NAME,
             pepper,
             hash,
+            expires_at: None,
+            replaces: None,
         };
         client_secrets::insert(tx, &row).await?;
         Ok(secret)
+    }
+
+    fn draw_secret(&self) -> Result<Secret, NoRandomness> {
+        Secret::generate(SecretKind::Client, PublicId::generate(&*self.rng)?, &*self.rng)
     }
 
     /// Waits a little until every region has the new secret, so that a client which asks for a

@@ -33,6 +33,21 @@ pub struct Account {
 }
 
 impl Account {
+    /// The public id of its secret.
+    pub fn credential_id(&self) -> String {
+        self.client_secret.split('_').nth(2).expect("a secret names its id").to_owned()
+    }
+
+    /// Where its secret is, under the tenant.
+    pub fn secret_path(&self) -> String {
+        format!("service-accounts/{}/secrets/{}", self.id, self.credential_id())
+    }
+
+    /// The same account with the new secret of this answer.
+    pub fn with_secret(&self, made: &Answer) -> Self {
+        Self { client_secret: made.text("client_secret"), ..self.clone() }
+    }
+
     /// The account of the answer that showed its secret.
     pub fn of(made: &Answer) -> Self {
         Self {
@@ -210,6 +225,57 @@ impl Scene {
             assert!(started.elapsed() < PATIENCE, "change {last} is not heard of");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The administrator sends something under the tenant, with these headers.
+    pub async fn send(
+        &self,
+        method: Method,
+        rest: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let token = self.admin_token().await;
+        let mut request = self.client.request(method, &self.path(rest)).bearer_auth(token);
+        for &(name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.client.send(if let Some(body) = body { request.json(body) } else { request }).await
+    }
+
+    /// Waits until what is shown under this path has this status.
+    pub async fn until_status(&self, rest: &str, status: &str) -> Answer {
+        let started = Instant::now();
+        loop {
+            let shown = self.get(rest).await.expect(200);
+            if shown.text("status") == status {
+                return shown;
+            }
+            assert!(started.elapsed() < PATIENCE, "still {} instead of {status}", shown.text("status"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until everybody has heard of what this receipt is of.
+    pub async fn until_everywhere(&self, receipt: &str) -> Answer {
+        let started = Instant::now();
+        loop {
+            let shown = self.get(receipt).await;
+            if shown.status == 200 && !shown.json()["effective_everywhere_at"].is_null() {
+                return shown;
+            }
+            assert!(started.elapsed() < PATIENCE, "{} {}", shown.status, shown.json());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Who did this to this thing, by the audit trail, in order.
+    pub async fn audited(&self, action: &str, target: &str) -> Option<String> {
+        let query = format!(
+            "SELECT string_agg(actor, ',' ORDER BY id) FROM audit_event
+             WHERE action = '{action}' AND target = '{target}'"
+        );
+        sql_value(&self.database_url, &query).await
     }
 
     /// Revokes a key and waits for the answer.

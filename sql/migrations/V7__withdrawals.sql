@@ -1,0 +1,87 @@
+-- The other ways to take something away.
+
+-- Turns what is pending in these credentials valid, where every required region has acknowledged
+-- the present version in its present epoch, and every instance that may answer from a cache has applied
+-- it (or it might still answer from a record in which the key does not exist). Rows that somebody
+-- else is changing are left to the next round: waiting for them under the lock could deadlock. That goes for
+-- both halves of a rotation: the new secret turns valid and the old one revoking together, or neither does.
+CREATE OR REPLACE FUNCTION flip_ready(p_credentials text[]) RETURNS TABLE (flipped text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_ready text[];
+    v_replaced text[];
+    v_flipped text[];
+    v_rotated text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7027);
+    PERFORM 1 FROM region WHERE state = 'required' FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT coalesce(array_agg(c.credential), '{}') INTO v_ready
+    FROM credential c
+    WHERE c.credential = ANY (p_credentials)
+      AND NOT EXISTS (
+          SELECT 1 FROM region r
+          WHERE r.state = 'required' AND NOT EXISTS (
+              SELECT 1 FROM acknowledgement a
+              WHERE a.credential = c.credential AND a.region = r.region
+                AND a.version = c.version AND a.epoch = r.epoch))
+      AND NOT EXISTS (
+          SELECT 1 FROM instance i
+          WHERE i.lease_until > clock_timestamp() AND i.applied < c.seq);
+    SELECT coalesce(array_agg(held.credential_id), '{}') INTO v_replaced
+    FROM (SELECT o.credential_id FROM client_secret o
+          WHERE o.credential_id IN (SELECT p.replaces FROM client_secret p
+                                    WHERE p.credential = ANY (v_ready) AND p.status = 'pending')
+          FOR UPDATE SKIP LOCKED) held;
+    WITH secrets AS (
+        UPDATE client_secret s SET status = 'valid'
+        WHERE s.credential_id IN (
+            SELECT p.credential_id FROM client_secret p
+            WHERE p.credential = ANY (v_ready) AND p.status = 'pending'
+              AND (p.replaces IS NULL OR p.replaces = ANY (v_replaced))
+            FOR UPDATE SKIP LOCKED)
+        RETURNING s.tsg_id, s.credential, s.credential_id AS id, 'client_secret.valid' AS action
+    ), keys AS (
+        UPDATE api_key k SET status = 'valid', status_changed_at = clock_timestamp()
+        WHERE k.api_key_id IN (
+            SELECT p.api_key_id FROM api_key p
+            WHERE p.credential = ANY (v_ready) AND p.status = 'pending'
+            FOR UPDATE SKIP LOCKED)
+        RETURNING k.tsg_id, k.credential, k.api_key_id::text AS id, 'api_key.valid' AS action
+    ), flips AS (
+        SELECT * FROM secrets UNION ALL SELECT * FROM keys
+    ), audit AS (
+        INSERT INTO audit_event (tsg_id, actor, action, target)
+        SELECT tsg_id, 'carnet', action, id FROM flips
+    ), appended AS (
+        INSERT INTO change (credential, version, kind)
+        SELECT c.credential, c.version, 'flipped' FROM credential c
+        WHERE c.credential IN (SELECT credential FROM flips)
+        RETURNING credential
+    )
+    SELECT coalesce(array_agg(credential), '{}') INTO v_flipped FROM appended;
+    -- The other half of a rotation, which takes something away: another version, and a receipt. A new secret
+    -- whose time was over before every region had it takes nobody's place.
+    FOR v_rotated IN
+        WITH replaced AS (
+            UPDATE client_secret o SET status = 'revoking'
+            FROM client_secret n
+            WHERE n.credential = ANY (v_flipped) AND n.status = 'valid' AND n.replaces = o.credential_id
+              AND (n.expires_at IS NULL OR n.expires_at > clock_timestamp())
+              AND o.credential_id = ANY (v_replaced) AND o.status = 'valid'
+            RETURNING o.tsg_id, o.credential, o.credential_id
+        ), audit AS (
+            INSERT INTO audit_event (tsg_id, actor, action, target)
+            SELECT tsg_id, 'carnet', 'client_secret.replaced', credential_id FROM replaced
+        )
+        SELECT DISTINCT credential FROM replaced
+    LOOP
+        PERFORM append_changes(ARRAY[v_rotated], true);
+    END LOOP;
+    IF cardinality(v_flipped) > 0 THEN
+        PERFORM pg_notify('carnet_change', '');
+    END IF;
+    RETURN QUERY SELECT unnest(v_flipped);
+END $$;
