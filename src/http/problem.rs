@@ -214,6 +214,8 @@ fn status(error: &ManageError) -> StatusCode {
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
         E::LicenseExists(_)
         | E::ServiceAccountNameTaken(_)
+        | E::TooManySecrets
+        | E::SecretExpired
         | E::SecretNotActive
         | E::RotationUnderWay
         | E::RoleNameTaken(_)

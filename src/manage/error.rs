@@ -64,6 +64,12 @@ pub enum ManageError {
     /// A secret must end later than now.
     #[error("expires_at must be in the future.")]
     ExpiresInPast,
+    /// A bound, so that a record stays small.
+    #[error("The service account has as many secrets as it may have; delete one first.")]
+    TooManySecrets,
+    /// There is nothing left to delete.
+    #[error("The secret has expired: it is accepted nowhere, for good.")]
+    SecretExpired,
     /// Only a secret that works can be rotated.
     #[error("The secret is not valid, so nothing can take its place; make another one.")]
     SecretNotActive,
@@ -148,6 +154,8 @@ impl ManageError {
             Self::InvalidName(_) => "invalid_name",
             Self::ServiceAccountNameTaken(_) => "service_account_name_taken",
             Self::ExpiresInPast => "expires_in_past",
+            Self::TooManySecrets => "too_many_secrets",
+            Self::SecretExpired => "secret_expired",
             Self::SecretNotActive => "secret_not_active",
             Self::RotationUnderWay => "rotation_under_way",
             Self::UnknownPermission(_) => "unknown_permission",
@@ -191,6 +199,8 @@ impl ManageError {
             | Self::StaleEtag(_)
             | Self::IdempotencyKeyReused
             | Self::LicenseExists(_)
+            | Self::TooManySecrets
+            | Self::SecretExpired
             | Self::SecretNotActive
             | Self::RotationUnderWay
             | Self::AccessPolicyExists

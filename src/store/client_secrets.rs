@@ -130,6 +130,15 @@ pub async fn find(
     row.as_ref().map(ClientSecret::from_row).transpose()
 }
 
+/// How many secrets of an account may authenticate, now or once every region has them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count_live(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<i64, StoreError> {
+    const COUNT: &str = include_str!("../../sql/queries/client_secret_count_live.sql");
+    Ok(tx.one(COUNT, &[&tsg_id.as_str(), &account]).await?.try_get(0)?)
+}
+
 /// Whether another secret is on its way to take the place of this one.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ mod rotations;
 mod sealed_cache;
 mod served_is_the_contract;
 mod settings_of_the_environment;
+mod several_secrets;
 mod starting;
 mod support;
 mod tenants_keep_apart;

@@ -32,9 +32,10 @@ pub(super) fn register(routes: &mut Routes<'_>) {
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}",
         [get(service_accounts::find), patch(service_accounts::change), delete(service_accounts::remove)],
     );
+    routes.at("/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets", [post(secrets::create)]);
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}",
-        [get(secrets::find)],
+        [get(secrets::find), delete(secrets::remove)],
     );
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/rotate",

@@ -13,7 +13,7 @@ use crate::http::ask::{Ask, Id};
 use crate::http::body::Optional;
 use crate::http::problem::Problem;
 use crate::manage::service_accounts::rotate::Rotation;
-use crate::manage::service_accounts::secrets::SecretAt;
+use crate::manage::service_accounts::secrets::{NewSecret, SecretAt};
 use crate::manage::{Manage, Patience};
 use crate::store::client_secrets::ClientSecret;
 
@@ -36,6 +36,18 @@ fn location(tsg_id: &TsgId, account: Uuid, credential_id: &str) -> String {
     format!("/v1/tenants/{tsg_id}/service-accounts/{account}/secrets/{credential_id}")
 }
 
+pub async fn create(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, Id), Optional<NewSecret>>,
+) -> Result<HttpResponse, Problem> {
+    let ((tsg_id, Id(account)), Optional { body, once }) = (&ask.path, ask.rest);
+    let made = manage.create_secret(&ask.caller, tsg_id, *account, &body, once.as_ref()).await?;
+    let shown = &made.value.shown;
+    let location = location(tsg_id, *account, &shown.credential_id);
+    let body = Created { shown, client_secret: made.value.secret.as_ref().map(Secret::expose) };
+    Answer::created(location).replayed(made.replayed).unversioned(&body, None)
+}
+
 pub async fn find(manage: web::Data<Manage>, ask: Ask<Path>) -> Result<HttpResponse, Problem> {
     answer::plain(&manage.secret(&ask.caller, at(&ask.path)).await?)
 }
@@ -54,4 +66,9 @@ pub async fn rotate(
     let location = location(old.tsg_id, old.account, &new.shown.credential_id);
     let body = Created { shown: &new.shown, client_secret: new.secret.as_ref().map(Secret::expose) };
     Answer::created(location).replayed(made.replayed).unversioned(&body, made.value.receipt.as_ref())
+}
+
+pub async fn remove(manage: web::Data<Manage>, ask: Ask<Path, Patience>) -> Result<HttpResponse, Problem> {
+    let gone = manage.delete_secret(&ask.caller, at(&ask.path), ask.rest).await?;
+    answer::withdrawn(&gone, &ask.path.0).receipt(gone.receipt.as_ref())
 }
