@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::{Config, Tls};
 use crate::http::server::{Listeners, serve, serve_health};
+use crate::http::streams::Streams;
 use crate::manage::Manage;
 use crate::seal::{MasterKeys, Purpose};
 use crate::store::feed::Identity;
@@ -64,6 +65,7 @@ pub struct App {
     server: Server,
     health: Option<Server>,
     sync: Sync,
+    streams: Arc<Streams>,
     clock: Arc<Clock>,
     manage: Arc<Manage>,
     metrics: PrometheusHandle,
@@ -154,11 +156,12 @@ impl App {
             let (knowledge, region) = (Arc::clone(&parts.knowledge), config.region.clone());
             health = Some(serve_health(listener, knowledge, region, metrics.clone())?);
         }
-        let (clock, region) = (parts.clock, config.region.clone());
+        let (clock, streams, region) = (parts.clock, parts.streams, config.region.clone());
         Ok(Self {
             server,
             health,
             sync,
+            streams,
             clock,
             manage,
             metrics,
@@ -232,6 +235,8 @@ impl App {
             () = self.sync.broken() => true,
             never = upkeep(self.metrics) => never,
         };
+        // What does not end by itself is not waited for.
+        self.streams.close();
         handle.stop(true).await;
         running.await??;
         self.sync.stop().await;

@@ -88,6 +88,10 @@ pub struct RawConfig {
     workers: usize,
     #[serde(default = "defaults::shutdown_seconds")]
     shutdown_seconds: u64,
+    #[serde(default = "defaults::event_streams")]
+    event_streams: usize,
+    #[serde(default = "defaults::event_stream_seconds")]
+    event_stream_seconds: u64,
 }
 
 mod defaults {
@@ -135,6 +139,12 @@ mod defaults {
     }
     pub(super) fn shutdown_seconds() -> u64 {
         10
+    }
+    pub(super) fn event_streams() -> usize {
+        512
+    }
+    pub(super) fn event_stream_seconds() -> u64 {
+        600
     }
 }
 
@@ -197,6 +207,10 @@ pub struct Config {
     pub workers: usize,
     /// How long requests under way are waited for when stopping.
     pub shutdown: Duration,
+    /// How many streams of events may be open at once.
+    pub event_streams: usize,
+    /// How long each of them may be, before its client has to connect again.
+    pub event_stream: Duration,
 }
 
 impl Config {
@@ -273,6 +287,9 @@ impl RawConfig {
         if !(1_000..=10_000_000).contains(&self.floor_limit) {
             return bad("floor_limit", "must be 1000 to 10000000");
         }
+        if !(1..=3_600).contains(&self.event_stream_seconds) {
+            return bad("event_stream_seconds", "must be 1 to 3600");
+        }
         if self.workers == 0 {
             return bad("workers", "must be at least 1");
         }
@@ -299,6 +316,8 @@ impl RawConfig {
             memory_records: self.memory_records,
             workers: self.workers,
             shutdown: Duration::from_secs(self.shutdown_seconds),
+            event_streams: self.event_streams,
+            event_stream: Duration::from_secs(self.event_stream_seconds),
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::directory::flights::Flights;
 use crate::directory::{Directory, Knowledge};
 use crate::http::server::Worker;
+use crate::http::streams::Streams;
 use crate::issue::TokenIssuer;
 use crate::manage::Manage;
 use crate::region::{Place, PlaceCell, Region, RegionError};
@@ -36,6 +37,7 @@ pub(super) struct Parts {
     pub clock: Arc<Clock>,
     pub knowledge: Arc<Knowledge>,
     pub place: Arc<PlaceCell>,
+    pub streams: Arc<Streams>,
 }
 
 impl Parts {
@@ -65,6 +67,7 @@ impl Parts {
             flights: Arc::new(flights),
             knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
             clock,
+            streams: Arc::new(Streams::new(config.event_streams, config.event_stream, config.region.clone())),
             place: Arc::new(PlaceCell::new(Place::nowhere(&config.region))),
             config,
         }
@@ -106,6 +109,6 @@ impl Parts {
             accepted: Arc::clone(&self.accepted),
             issuer: Arc::clone(&self.issuer),
         };
-        Worker { issuer, verifier, manage }
+        Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams) }
     }
 }

@@ -14,6 +14,7 @@ pub mod oauth;
 pub mod problem;
 pub mod routes;
 pub mod server;
+pub mod streams;
 pub mod v1;
 
 mod ask;

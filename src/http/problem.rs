@@ -20,6 +20,8 @@ use crate::manage::ManageError;
 
 /// Seconds after which it is worth asking again.
 const RETRY_AFTER_SECONDS: &str = "1";
+/// The same where others have to finish first.
+const RETRY_WHEN_OTHERS_HAVE_ENDED_SECONDS: &str = "10";
 
 /// What is wrong with one field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -45,7 +47,7 @@ pub struct Problem {
 enum Extra {
     None,
     Challenge(&'static str),
-    RetryAfter,
+    RetryAfter(&'static str),
     Allow(String),
 }
 
@@ -127,7 +129,16 @@ impl Problem {
     #[must_use]
     pub fn unavailable() -> Self {
         let detail = "A store that the answer needs is down; ask again.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).with(Extra::RetryAfter)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            .with(Extra::RetryAfter(RETRY_AFTER_SECONDS))
+    }
+
+    /// 503: as many streams are open as may be.
+    #[must_use]
+    pub fn too_many_streams() -> Self {
+        let detail = "Too many streams are open here, of you or of everybody.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
+            .with(Extra::RetryAfter(RETRY_WHEN_OTHERS_HAVE_ENDED_SECONDS))
     }
 
     /// 500. Who calls this logs the cause.
@@ -153,8 +164,8 @@ impl Problem {
             Extra::Challenge(challenge) => {
                 answer.insert_header((header::WWW_AUTHENTICATE, *challenge));
             }
-            Extra::RetryAfter => {
-                answer.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+            Extra::RetryAfter(seconds) => {
+                answer.insert_header((header::RETRY_AFTER, *seconds));
             }
             Extra::Allow(methods) => {
                 answer.insert_header((header::ALLOW, methods.as_str()));

@@ -11,6 +11,7 @@ use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
 use super::health::Here;
+use super::streams::Streams;
 use super::trace::RequestSpan;
 use super::{configure, health};
 use crate::directory::Knowledge;
@@ -33,6 +34,8 @@ pub struct Worker {
     pub verifier: Verifier,
     /// The management API.
     pub manage: Arc<Manage>,
+    /// Answers that do not end by themselves.
+    pub streams: Arc<Streams>,
 }
 
 /// Where to listen.
@@ -54,12 +57,13 @@ pub fn serve(
     worker: impl Fn() -> Worker + Send + Clone + 'static,
 ) -> std::io::Result<Server> {
     let app = move || {
-        let Worker { issuer, verifier, manage } = worker();
+        let Worker { issuer, verifier, manage, streams } = worker();
         App::new()
             .wrap(TracingLogger::<RequestSpan>::new())
             .app_data(web::Data::new(issuer))
             .app_data(web::Data::new(verifier))
             .app_data(web::Data::from(manage))
+            .app_data(web::Data::from(streams))
             .configure(|config| {
                 configure(config);
             })

@@ -79,6 +79,8 @@ pub struct Caller {
     pub credential_id: String,
     /// The tenant that the token is for: it may act there and below.
     pub tsg_id: TsgId,
+    /// When the token ends.
+    pub expires_at: Timestamp,
 }
 
 impl Caller {
@@ -91,13 +93,14 @@ impl Caller {
             client_id: claims.client_id.clone(),
             credential_id: claims.credential_id.to_string(),
             tsg_id: TsgId::parse(&claims.tsg_id).map_err(|_| ManageError::InvalidToken)?,
+            expires_at: Timestamp::from_second(claims.exp).map_err(|_| ManageError::InvalidToken)?,
         })
     }
 }
 
 impl Caller {
     fn asker(&self) -> Asker<'_> {
-        let Self { client_id, credential_id, tsg_id } = self;
+        let Self { client_id, credential_id, tsg_id, .. } = self;
         Asker { client_id, credential_id, token_tsg: tsg_id }
     }
 }

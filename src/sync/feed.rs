@@ -196,6 +196,7 @@ impl Feed {
             if change.flipped {
                 self.spread.tell_flipped(&change.credential);
             }
+            self.spread.tell_changed(&change.credential);
             // When the queue is full the sweep finds the credential, or it is written when it is asked for.
             drop(self.changed.try_send(change.credential));
         }

@@ -33,6 +33,7 @@ mod sweep;
 mod tend;
 mod warmer;
 mod warming;
+mod watched;
 
 pub use signing::{KeyringLoadError, load_keyring};
 pub use spread::Spread;

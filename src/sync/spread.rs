@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::watched::Watched;
 use crate::sabotage::Switch;
 use crate::store::Store;
 
@@ -36,6 +37,7 @@ struct Shared {
     waiting: AtomicUsize,
     asked: Notify,
     flips: broadcast::Sender<String>,
+    watched: Watched,
 }
 
 /// The answer to one round of asking.
@@ -71,6 +73,7 @@ impl Spread {
             waiting: AtomicUsize::new(0),
             asked: Notify::new(),
             flips: broadcast::Sender::new(FLIPS),
+            watched: Watched::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -104,6 +107,23 @@ impl Spread {
             }
         };
         tokio::time::timeout(limit, wait).await.is_ok()
+    }
+
+    /// Resolves when every instance has applied all changes up to `seq`, as far as was asked for other reasons: who
+    /// only looks on hurries nobody.
+    pub async fn passed(&self, seq: i64) {
+        // The sender is in `self`, so that this never fails.
+        drop(self.shared.proofs.subscribe().wait_for(|proof| proof.frontier >= seq).await);
+    }
+
+    /// Hears of every change of this credential from now on.
+    #[must_use]
+    pub fn changes_of(&self, credential: &str) -> watch::Receiver<()> {
+        self.shared.watched.watch(credential)
+    }
+
+    pub(super) fn tell_changed(&self, credential: &str) {
+        self.shared.watched.tell(credential);
     }
 
     pub(super) fn tell_flipped(&self, credential: &str) {

@@ -13,6 +13,7 @@ mod dev_command;
 mod feed_order;
 mod health;
 mod isolation;
+mod key_events;
 mod key_policy;
 mod key_states;
 mod lease;

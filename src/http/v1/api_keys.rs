@@ -25,7 +25,7 @@ const WITHOUT_ROLE: &str =
 /// A number in a string: some clients read long numbers wrong.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-pub struct ApiKeyId(i64);
+pub struct ApiKeyId(pub i64);
 
 impl TryFrom<String> for ApiKeyId {
     type Error = &'static str;

@@ -5,6 +5,7 @@ use super::routes::{Routes, delete, get, patch, post};
 
 mod access_policies;
 mod answer;
+mod api_key_events;
 mod api_keys;
 mod catalogue;
 mod licenses;
@@ -59,5 +60,6 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}", [get(api_keys::find)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/revoke", [post(api_keys::revoke)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/receipt", [get(api_keys::receipt)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/events", [get(api_key_events::events)]);
     routes.at("/v1/tenants/{tsg_id}/receipts/{receipt_id}", [get(receipts::find)]);
 }

@@ -1,6 +1,8 @@
 //! API keys: what a tenant creates to use a product. A right to them may be held for some products
 //! only; then the caller sees and changes the keys of those, and no others.
 
+use jiff::Timestamp;
+
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
 use crate::store::api_keys::{self, ApiKey};
@@ -12,6 +14,7 @@ use super::{Caller, Listing, Manage, ManageError, Page};
 
 pub mod create;
 pub mod revoke;
+pub mod watch;
 
 /// More products than anybody has.
 const ALL_PRODUCTS: i64 = 10_000;
@@ -22,7 +25,7 @@ impl Manage {
     /// # Errors
     /// [`ManageError`].
     pub async fn api_key(&self, caller: &Caller, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
-        let find = async |tx: &mut Tx| self.visible(tx, caller, tsg_id, id).await;
+        let find = async |tx: &mut Tx| Ok(self.visible(tx, caller, tsg_id, id).await?.0);
         Ok(self.in_tenant("api_key.find", tsg_id, find).await?.value)
     }
 
@@ -43,18 +46,22 @@ impl Manage {
         Ok(self.in_tenant("receipt.find_of_key", tsg_id, find).await?.value)
     }
 
-    /// A key that the caller may see.
+    /// A key that the caller may see, and the authority's time.
     async fn visible(
         &self,
         tx: &Tx,
         caller: &Caller,
         tsg_id: &TsgId,
         id: i64,
-    ) -> Result<ApiKey, ManageError> {
+    ) -> Result<(ApiKey, Timestamp), ManageError> {
         let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
         needs_some(&standing.rights, &[Permission::Read, Permission::ApiKey])?;
         let key = read(tx, tsg_id, id).await?;
-        if sees(&standing.rights, &key.product) { Ok(key) } else { Err(ManageError::NotFound) }
+        if sees(&standing.rights, &key.product) {
+            Ok((key, standing.now))
+        } else {
+            Err(ManageError::NotFound)
+        }
     }
 
     /// The keys of a tenant that the caller may see.

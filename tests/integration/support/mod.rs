@@ -7,6 +7,7 @@ pub mod metrics;
 #[path = "../../stage/proxy/mod.rs"]
 #[allow(dead_code, reason = "the fault suite uses all of it")]
 pub mod link;
+pub mod events;
 pub mod proxy;
 pub mod raw;
 pub mod read_token;
