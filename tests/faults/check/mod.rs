@@ -1,0 +1,93 @@
+//! Judges a history: what DESIGN §3 promises to callers (I2, I3, I4, I6, I8, I9), rule by rule, and as a whole.
+//!
+//! [`rules`] look for what each promise forbids, in all of a history, and say in a sentence what happened.
+//! [`linear`] asks the more general question, thing by thing and observer by observer: is there any order of
+//! events, true to the clock, that a single machine could have gone through?
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::history::Event;
+
+pub mod linear;
+pub mod rules;
+pub mod story;
+#[cfg(test)]
+mod tests;
+
+use story::{Sight, Story, Thing};
+
+/// A promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// A request sent after a withdrawal returned with proof is refused everywhere.
+    I2,
+    /// What is pending or revoked never authenticates.
+    I3,
+    /// A rotation has one winner, and of old and new one is always accepted.
+    I4,
+    /// What holds against a good credential is said as an outage, never as a refusal.
+    I8,
+    /// Once anyone has seen `valid`, everybody accepts.
+    I9,
+    /// No order of events explains what one observer saw.
+    Linear,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub rule: Rule,
+    pub thing: Thing,
+    /// What happened.
+    pub what: String,
+    /// The events that show it.
+    pub events: Vec<usize>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}: {}", self.rule, self.thing, self.what)
+    }
+}
+
+/// What a history has been judged by. A run that looked at nothing proves nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Weight {
+    /// Sightings of acceptance.
+    pub accepted: usize,
+    /// Sightings of refusal.
+    pub refused: usize,
+    /// Sightings by requests that were sent after a withdrawal was proven.
+    pub after_proof: usize,
+}
+
+/// The judgement.
+#[derive(Debug)]
+pub struct Judgement {
+    pub violations: Vec<Violation>,
+    pub weight: Weight,
+}
+
+/// Judges all of a history. Lifetimes may be off by `clock_error`.
+pub fn judge(history: &[Event], clock_error: Duration) -> Judgement {
+    let stories = story::tell(history, clock_error);
+    let mut violations = rules::odd_answers(history);
+    violations.extend(rules::rotations(history, &stories));
+    for story in &stories {
+        violations.extend(rules::judge(story));
+        violations.extend(linear::judge(story));
+    }
+    let weight = stories.iter().fold(Weight::default(), weigh);
+    Judgement { violations, weight }
+}
+
+fn weigh(mut sum: Weight, story: &Story<'_>) -> Weight {
+    for seen in &story.sightings {
+        sum.accepted += usize::from(seen.sight == Sight::Accepted);
+        sum.refused += usize::from(seen.sight == Sight::Refused);
+        let asked = !matches!(seen.sight, Sight::Read(_));
+        sum.after_proof += usize::from(asked && story.proven().is_some_and(|proven| seen.sent > proven));
+    }
+    sum
+}
