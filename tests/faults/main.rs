@@ -2,3 +2,10 @@
 
 mod check;
 mod history;
+mod plan;
+mod play;
+mod runs;
+#[path = "../stage/mod.rs"]
+#[allow(dead_code, reason = "a stage offers more than one suite uses")]
+mod stage;
+mod workload;

@@ -122,7 +122,8 @@ fn act(seen: &super::story::Sighting<'_>, observer: &str) -> Option<Act> {
 }
 
 fn operations(story: &Story<'_>) -> Vec<Act> {
-    let mut operations = vec![Act { step: Step::Create, span: story.created, event: None }];
+    let created = story.created.map(|span| Act { step: Step::Create, span, event: None });
+    let mut operations: Vec<Act> = created.into_iter().collect();
     if let Some(span) = story.withdrawn {
         operations.extend([Step::Withdraw, Step::Hear].map(|step| Act { step, span, event: None }));
     }

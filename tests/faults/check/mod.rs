@@ -26,6 +26,8 @@ pub enum Rule {
     I3,
     /// A rotation has one winner, and of old and new one is always accepted.
     I4,
+    /// With everything up, Pending ends, and so does a receipt.
+    I7,
     /// What holds against a good credential is said as an outage, never as a refusal.
     I8,
     /// Once anyone has seen `valid`, everybody accepts.

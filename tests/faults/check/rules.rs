@@ -51,7 +51,7 @@ fn accepted_while_pending(story: &Story<'_>) -> Vec<Violation> {
 /// I8: what is there and not withdrawn is never refused. (A pending one gets 503, and so does everybody in an
 /// outage.) A key is refused before it is there, so that is where it begins.
 fn refused_while_good(story: &Story<'_>) -> Vec<Violation> {
-    let Some(created) = story.created.returned else { return vec![] };
+    let Some(created) = story.created.and_then(|span| span.returned) else { return vec![] };
     let wrong = |seen: &&Sighting<'_>| {
         seen.sight == Sight::Refused && seen.sent > created && !story.may_be_withdrawn(seen.returned)
     };

@@ -80,8 +80,8 @@ pub struct Span {
 #[derive(Clone, Debug)]
 pub struct Story<'h> {
     pub thing: Thing,
-    /// From when it was asked for to when it was there.
-    pub created: Span,
+    /// From when it was asked for to when it was there. None, when nobody did.
+    pub created: Option<Span>,
     /// From when it may first be refused to when it must be.
     pub withdrawn: Option<Span>,
     /// The end of its own time, before which no proof says that it is refused.
@@ -121,16 +121,14 @@ pub fn tell(history: &[Event], clock_error: Duration) -> Vec<Story<'_>> {
     stories
 }
 
-/// The making of what was there before the history.
-const BEFORE: Span = Span { sent: 0, returned: Some(0) };
-
 type Stories<'h> = BTreeMap<Thing, Story<'h>>;
 
 fn story<'s, 'h>(stories: &'s mut Stories<'h>, subject: Subject, part: Part) -> &'s mut Story<'h> {
     let thing = Thing { subject, part };
     stories.entry(thing).or_insert_with(|| Story {
         thing,
-        created: BEFORE,
+        // Grants are there before a history begins.
+        created: (part == Part::Role).then_some(Span { sent: 0, returned: Some(0) }),
         withdrawn: None,
         ends: 0,
         sightings: vec![],
@@ -155,7 +153,8 @@ fn note_life(stories: &mut Stories<'_>, event: &Event, clock_error: Moment) {
         Ask::CutRole => withdraw(story(stories, *subject, Part::Role), *sent),
         Ask::Expire { at } => {
             let key = story(stories, *subject, Part::Key);
-            key.ends = at.saturating_add(clock_error);
+            // Asked for more than once, any of the times may be the one.
+            key.ends = key.ends.max(at.saturating_add(clock_error));
             withdraw(key, (*sent).max(at.saturating_sub(clock_error)));
         }
         _ => {}
@@ -163,10 +162,9 @@ fn note_life(stories: &mut Stories<'_>, event: &Event, clock_error: Moment) {
 }
 
 fn create(story: &mut Story<'_>, made: Span) {
-    let known = (story.created != BEFORE).then_some(story.created);
-    let returned = [known.and_then(|span| span.returned), made.returned].into_iter().flatten().min();
-    let sent = known.map_or(made.sent, |span| span.sent.min(made.sent));
-    story.created = Span { sent, returned };
+    let known = story.created.unwrap_or(made);
+    let returned = [known.returned, made.returned].into_iter().flatten().min();
+    story.created = Some(Span { sent: known.sent.min(made.sent), returned });
 }
 
 fn withdraw(story: &mut Story<'_>, sent: Moment) {

@@ -1,0 +1,164 @@
+//! One run: callers ask, administrators change things, faults come and go; then the history is judged.
+//!
+//! The thread that plays breaks and heals, because the stage blocks. All who ask are on another.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::check::{self, Judgement, Rule, Violation, story};
+use crate::history::{Event, Recorder};
+use crate::plan::{Plan, PlannedFault, PlannedOperation};
+use crate::stage::Stage;
+use crate::stage::fault::Begun;
+use crate::workload::asking::Asker;
+use crate::workload::operate::{Operator, Went};
+use crate::workload::subject::Subject;
+use crate::workload::{AuthorityTime, Door, Effort, Operation, Site, probe};
+
+/// What the stage says of all its instances.
+const ISSUER: &str = "http://stage.carnet.local";
+/// How long is asked on when all is done and whole.
+const AFTERWARDS: Duration = Duration::from_millis(1_500);
+/// An instance's idea of the authority's time is off by a round trip at most, and that may be slow.
+const CLOCK_ERROR: Duration = Duration::from_millis(1_200);
+
+/// What a run has shown.
+pub struct Outcome {
+    pub history: Vec<Event>,
+    pub judgement: Judgement,
+    /// In the order of subjects.
+    pub operations: Vec<(Operation, Went)>,
+}
+
+/// Plays a plan, and leaves the stage whole. Whatever the stage itself could not do is the error.
+pub fn play(stage: &Stage, plan: &Plan, effort: Effort) -> Result<Outcome, String> {
+    let site = Arc::new(site(stage));
+    let (healed, is_healed) = watch::channel(None);
+    let (begin, begun) = mpsc::channel();
+    thread::scope(|scope| {
+        let workload = scope.spawn(move || work(site, &plan.operations, effort, &begin, is_healed));
+        let broken = catch_unwind(AssertUnwindSafe(|| {
+            if let Ok(began) = begun.recv() {
+                break_and_heal(stage, &plan.faults, began);
+                stage.await_whole();
+            }
+        }));
+        // Whatever has happened, who asks must end.
+        healed.send_replace(Some(Instant::now()));
+        let worked = workload.join().map_err(|panic| words(&*panic))?;
+        broken.map_err(|panic| words(&*panic))?;
+        Ok(judged(worked))
+    })
+}
+
+/// What the clients know of a stage.
+pub fn site(stage: &Stage) -> Site {
+    let said = stage
+        .sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+    let said: Timestamp = said.and_then(|said| said.parse().ok()).expect("a time");
+    let authority = AuthorityTime { said, heard: Instant::now() };
+    let door =
+        |instance: &Arc<crate::stage::Instance>| Door { name: instance.name(), url: instance.url.clone() };
+    Site {
+        doors: stage.instances().iter().map(door).collect(),
+        issuer: ISSUER.to_owned(),
+        tsg_id: stage.admin.tsg_id.clone(),
+        client_id: stage.admin.client_id.clone(),
+        client_secret: stage.admin.client_secret.clone(),
+        authority,
+    }
+}
+
+struct Worked {
+    recorder: Recorder,
+    operations: Vec<(Operation, Went)>,
+}
+
+/// Everybody who asks.
+fn work(
+    site: Arc<Site>,
+    planned: &[PlannedOperation],
+    effort: Effort,
+    begin: &mpsc::Sender<Instant>,
+    healed: watch::Receiver<Option<Instant>>,
+) -> Worked {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let (asker, recorder) = (Asker::new(site), Recorder::new());
+        let prepare = |(number, planned): (usize, &PlannedOperation)| {
+            let (asker, recorder, operation) = (asker.clone(), recorder.clone(), planned.operation);
+            async move { Arc::new(Subject::prepare(&asker, &recorder, number, operation, effort).await) }
+        };
+        let subjects = futures_util::future::join_all(planned.iter().enumerate().map(prepare)).await;
+        let stop = CancellationToken::new();
+        let mut probers = probe::start(&asker, &recorder, &subjects, effort, &stop);
+        let began = Instant::now();
+        drop(begin.send(began));
+        let operate = |(subject, planned): (&Arc<Subject>, &PlannedOperation)| {
+            let (asker, recorder, subject) = (asker.clone(), recorder.clone(), Arc::clone(subject));
+            let operator = Operator { asker, recorder, subject, effort, first: planned.first };
+            let (at, healed) = (began + planned.at, healed.clone());
+            async move {
+                tokio::time::sleep_until(at.into()).await;
+                (operator.subject.operation, operator.run(&healed).await)
+            }
+        };
+        let operations = futures_util::future::join_all(subjects.iter().zip(planned).map(operate)).await;
+        let mut whole = healed.clone();
+        drop(whole.wait_for(Option::is_some).await);
+        tokio::time::sleep(AFTERWARDS).await;
+        stop.cancel();
+        while let Some(ended) = probers.join_next().await {
+            ended.expect("no prober panics");
+        }
+        Worked { recorder, operations }
+    })
+}
+
+/// Begins and heals faults, each at its time.
+fn break_and_heal(stage: &Stage, faults: &[PlannedFault], began: Instant) {
+    let mut waiting: Vec<&PlannedFault> = faults.iter().collect();
+    waiting.sort_by_key(|planned| planned.at);
+    let mut waiting = waiting.into_iter().peekable();
+    let mut there: Vec<(Instant, Begun)> = vec![];
+    loop {
+        let begins = waiting.peek().map(|planned| began + planned.at);
+        let ends = there.iter().map(|(until, _)| *until).min();
+        let Some(next) = [begins, ends].into_iter().flatten().min() else { return };
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        if begins == Some(next) {
+            let planned = waiting.next().expect("it was peeked at");
+            let begun = planned.fault.begin(stage);
+            there.push((Instant::now() + planned.fault.holds_for(), begun));
+        } else {
+            let over = there.iter().position(|(until, _)| *until == next).expect("it is the earliest");
+            there.swap_remove(over).1.heal(stage);
+        }
+    }
+}
+
+fn judged(Worked { recorder, operations }: Worked) -> Outcome {
+    let history = recorder.events();
+    let mut judgement = check::judge(&history, CLOCK_ERROR);
+    for (subject, (operation, went)) in operations.iter().enumerate() {
+        if let Err(why) = went {
+            let thing = story::Thing { subject, part: story::Part::Key };
+            let what = format!("{} did not come to its end: {why}", operation.name());
+            judgement.violations.push(Violation { rule: Rule::I7, thing, what, events: vec![] });
+        }
+    }
+    Outcome { history, judgement, operations }
+}
+
+/// What a panic says.
+pub fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
+}
