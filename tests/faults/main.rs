@@ -4,6 +4,7 @@ mod check;
 mod history;
 mod plan;
 mod play;
+mod report;
 mod runs;
 #[path = "../stage/mod.rs"]
 #[allow(dead_code, reason = "a stage offers more than one suite uses")]

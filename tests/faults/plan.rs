@@ -66,6 +66,12 @@ impl Plan {
         Self { seed, faults: vec![PlannedFault { at: CALM, fault }], operations }
     }
 
+    /// The same with these operations only.
+    pub fn only(mut self, operations: &[Operation]) -> Self {
+        self.operations.retain(|planned| operations.contains(&planned.operation));
+        self
+    }
+
     /// Another fault somewhere else, if chance has it so.
     fn add_another(&mut self, kinds: &[Kind], stage: &Stage) {
         let mut chance = Chance::of(self.seed).branch(2);

@@ -100,7 +100,7 @@ fn work(
         let stop = CancellationToken::new();
         let mut probers = probe::start(&asker, &recorder, &subjects, effort, &stop);
         let began = Instant::now();
-        drop(begin.send(began));
+        begin.send(began).ok();
         let operate = |(subject, planned): (&Arc<Subject>, &PlannedOperation)| {
             let (asker, recorder, subject) = (asker.clone(), recorder.clone(), Arc::clone(subject));
             let operator = Operator { asker, recorder, subject, effort, first: planned.first };

@@ -4,10 +4,11 @@
 //! [`linear`] asks the more general question, thing by thing and observer by observer: is there any order of
 //! events, true to the clock, that a single machine could have gone through?
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::history::Event;
+use crate::history::{Event, Subject};
 
 pub mod linear;
 pub mod rules;
@@ -68,7 +69,17 @@ pub struct Weight {
 #[derive(Debug)]
 pub struct Judgement {
     pub violations: Vec<Violation>,
-    pub weight: Weight,
+    /// By subject.
+    pub weights: BTreeMap<Subject, Weight>,
+}
+
+impl Judgement {
+    /// Of all subjects together.
+    pub fn weight(&self) -> Weight {
+        let mut sum = Weight::default();
+        self.weights.values().for_each(|weight| sum.add(*weight));
+        sum
+    }
 }
 
 /// Judges all of a history. Lifetimes may be off by `clock_error`.
@@ -80,16 +91,29 @@ pub fn judge(history: &[Event], clock_error: Duration) -> Judgement {
         violations.extend(rules::judge(story));
         violations.extend(linear::judge(story));
     }
-    let weight = stories.iter().fold(Weight::default(), weigh);
-    Judgement { violations, weight }
+    let mut weights: BTreeMap<Subject, Weight> = BTreeMap::new();
+    for story in &stories {
+        weights.entry(story.thing.subject).or_default().add(Weight::of(story));
+    }
+    Judgement { violations, weights }
 }
 
-fn weigh(mut sum: Weight, story: &Story<'_>) -> Weight {
-    for seen in &story.sightings {
-        sum.accepted += usize::from(seen.sight == Sight::Accepted);
-        sum.refused += usize::from(seen.sight == Sight::Refused);
-        let asked = !matches!(seen.sight, Sight::Read(_));
-        sum.after_proof += usize::from(asked && story.proven().is_some_and(|proven| seen.sent > proven));
+impl Weight {
+    fn of(story: &Story<'_>) -> Self {
+        let mut sum = Self::default();
+        for seen in &story.sightings {
+            sum.accepted += usize::from(seen.sight == Sight::Accepted);
+            sum.refused += usize::from(seen.sight == Sight::Refused);
+            let asked = !matches!(seen.sight, Sight::Read(_));
+            sum.after_proof += usize::from(asked && story.proven().is_some_and(|proven| seen.sent > proven));
+        }
+        sum
     }
-    sum
+
+    /// Adds another.
+    pub fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.after_proof += other.after_proof;
+    }
 }

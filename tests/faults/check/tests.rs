@@ -111,7 +111,7 @@ fn a_life_without_a_fault_is_good() {
         .and(THERE, 41, 42, unsaid(), managed())
         .and(THERE, 43, 44, whoami(), Came::Unavailable);
     assert_eq!(history.rules(), []);
-    assert_eq!(history.judge().weight.after_proof, 2);
+    assert_eq!(history.judge().weight().after_proof, 2);
 }
 
 #[rstest]

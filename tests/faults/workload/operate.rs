@@ -155,7 +155,11 @@ impl Operator {
                 let has = |number, status| read.contains(&(number, Came::Status { status }));
                 has(1, Status::Valid) && has(0, Status::Revoked)
             }
-            Operation::Revoke | Operation::Expire => self.has_receipt(door).await,
+            Operation::Revoke => {
+                let revoked = Came::Status { status: Status::Revoked };
+                self.subject.read_key(asker, recorder, door, effort).await == Some(revoked)
+            }
+            Operation::Expire => self.has_receipt(door).await,
             // Its answer was the receipt.
             Operation::RoleChange => true,
         }

@@ -48,7 +48,7 @@ pub fn start(
 
 /// What is under way when it is told to stop is not waited for, and not written down.
 async fn until(stop: CancellationToken, asking: impl Future<Output = ()>) {
-    drop(stop.run_until_cancelled(asking).await);
+    stop.run_until_cancelled(asking).await;
 }
 
 /// One that asks about one subject: at one instance, or the authority through all of them in turn.
