@@ -8,14 +8,14 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::stage::Stage;
-use crate::stage::fault::{Fault, Kind};
+use crate::stage::fault::{Fault, Kind, RedisKind};
 use crate::stage::proxy::chance::Chance;
 use crate::workload::Operation;
 
 /// The first fault begins so long after the probers.
 const CALM: Duration = Duration::from_millis(300);
-/// Operations begin until so long after the first fault was to be healed.
-const AFTERMATH_MS: usize = 500;
+/// Operations begin from so long before the first fault until so long after it.
+const AROUND_MS: usize = 250;
 /// How much later than the first the second fault may begin.
 const LATER_MS: usize = 1_500;
 
@@ -28,11 +28,47 @@ pub struct Plan {
     pub operations: Vec<PlannedOperation>,
 }
 
-/// A fault, and when it begins.
+/// A fault, when it begins, and how long it lasts.
 #[derive(Clone, Debug)]
 pub struct PlannedFault {
     pub at: Duration,
-    pub fault: Fault,
+    pub lasts: Duration,
+    pub breaks: Breaks,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub enum Breaks {
+    /// One of the stage's faults.
+    Fault(Fault),
+    /// What a test makes up for itself: its name, and how it begins.
+    Own(&'static str, fn(&Stage) -> Heal),
+}
+
+/// How what a test has made up is undone.
+pub type Heal = Box<dyn FnOnce(&Stage) + Send>;
+
+impl PlannedFault {
+    /// A fault that lasts as long as it should.
+    pub fn new(at: Duration, fault: Fault) -> Self {
+        Self { at, lasts: fault.holds_for(), breaks: Breaks::Fault(fault) }
+    }
+
+    /// Whether a region's cache takes nothing meanwhile, so that the region can acknowledge nothing.
+    pub fn silences_a_cache(&self) -> bool {
+        use RedisKind::{Evicting, Killed, OutOfMemory, Paused};
+        let Breaks::Fault(fault) = &self.breaks else { return false };
+        matches!(fault.kind, Kind::Redis(Killed | Paused | OutOfMemory | Evicting))
+    }
+}
+
+impl fmt::Display for PlannedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.breaks {
+            Breaks::Fault(fault) => write!(f, "{fault}, for {:?}", self.lasts),
+            Breaks::Own(name, _) => write!(f, "{name}, for {:?}", self.lasts),
+        }
+    }
 }
 
 /// An operation, when it begins, and the number of the instance that is asked first.
@@ -61,9 +97,17 @@ impl Plan {
         let mut chance = Chance::of(seed);
         let fault = Fault::plan(kind, stage, &mut chance);
         let doors = stage.instances().len();
-        let until = CALM + fault.holds_for();
-        let operations = operations(&mut chance, until, doors);
-        Self { seed, faults: vec![PlannedFault { at: CALM, fault }], operations }
+        let operations = operations(&mut chance, fault.holds_for(), doors);
+        Self { seed, faults: vec![PlannedFault::new(CALM, fault)], operations }
+    }
+
+    /// The kind of fault that it is about.
+    pub fn about_what(&self) -> String {
+        match self.faults.first().map(|first| &first.breaks) {
+            Some(Breaks::Fault(fault)) => fault.kind.to_string(),
+            Some(Breaks::Own(name, _)) => (*name).to_owned(),
+            None => "nothing".to_owned(),
+        }
     }
 
     /// The same with these operations only.
@@ -76,19 +120,21 @@ impl Plan {
     fn add_another(&mut self, kinds: &[Kind], stage: &Stage) {
         let mut chance = Chance::of(self.seed).branch(2);
         let fault = Fault::plan(*chance.one_of(kinds), stage, &mut chance);
-        if chance.coin() && !fault.thing().touches(&self.faults[0].fault.thing()) {
-            self.faults.push(PlannedFault { at: CALM + milliseconds(chance.below(LATER_MS)), fault });
+        let Breaks::Fault(first) = &self.faults[0].breaks else { return };
+        if chance.coin() && !fault.thing().touches(&first.thing()) {
+            self.faults.push(PlannedFault::new(CALM + milliseconds(chance.below(LATER_MS)), fault));
         }
     }
 }
 
-fn operations(chance: &mut Chance, until: Duration, doors: usize) -> Vec<PlannedOperation> {
-    let span = usize::try_from(until.as_millis()).expect("a short time") + AFTERMATH_MS;
+/// Most begin while the fault is there; now and then one begins a little before or after it.
+fn operations(chance: &mut Chance, lasts: Duration, doors: usize) -> Vec<PlannedOperation> {
+    let lasts = usize::try_from(lasts.as_millis()).expect("a short time");
     let mut planned: Vec<_> = Operation::ALL
-        .map(|operation| PlannedOperation {
-            at: milliseconds(chance.below(span)),
-            operation,
-            first: chance.below(doors),
+        .map(|operation| {
+            let at = CALM + milliseconds(chance.below(lasts + 2 * AROUND_MS));
+            let at = at.saturating_sub(milliseconds(AROUND_MS));
+            PlannedOperation { at, operation, first: chance.below(doors) }
         })
         .into();
     planned.sort_by_key(|planned| planned.at);
@@ -102,8 +148,8 @@ fn milliseconds(count: usize) -> Duration {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}", self.seed)?;
-        for PlannedFault { at, fault } in &self.faults {
-            writeln!(f, "  {at:>9.3?}  {fault}, for {:?}", fault.holds_for())?;
+        for fault in &self.faults {
+            writeln!(f, "  {:>9.3?}  {fault}", fault.at)?;
         }
         for PlannedOperation { at, operation, first } in &self.operations {
             writeln!(f, "  {at:>9.3?}  {} asked of instance {first}", operation.name())?;

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::check::story::Span;
 use crate::check::{self, Judgement, Rule, Violation, story};
-use crate::history::{Event, Recorder};
-use crate::plan::{Plan, PlannedFault, PlannedOperation};
+use crate::history::{Event, Moment, Recorder};
+use crate::plan::{Breaks, Heal, Plan, PlannedFault, PlannedOperation};
 use crate::stage::Stage;
 use crate::stage::fault::Begun;
 use crate::workload::asking::Asker;
@@ -39,22 +40,22 @@ pub struct Outcome {
 
 /// Plays a plan, and leaves the stage whole. Whatever the stage itself could not do is the error.
 pub fn play(stage: &Stage, plan: &Plan, effort: Effort) -> Result<Outcome, String> {
-    let site = Arc::new(site(stage));
+    let (site, recorder) = (Arc::new(site(stage)), Recorder::new());
     let (healed, is_healed) = watch::channel(None);
     let (begin, begun) = mpsc::channel();
     thread::scope(|scope| {
-        let workload = scope.spawn(move || work(site, &plan.operations, effort, &begin, is_healed));
+        let asking = recorder.clone();
+        let workload = scope.spawn(move || work(site, asking, &plan.operations, effort, &begin, is_healed));
         let broken = catch_unwind(AssertUnwindSafe(|| {
-            if let Ok(began) = begun.recv() {
-                break_and_heal(stage, &plan.faults, began);
-                stage.await_whole();
-            }
+            let silences = begun.recv().map(|began| break_and_heal(stage, &plan.faults, began, &recorder));
+            stage.await_whole();
+            silences.unwrap_or_default()
         }));
         // Whatever has happened, who asks must end.
         healed.send_replace(Some(Instant::now()));
-        let worked = workload.join().map_err(|panic| words(&*panic))?;
-        broken.map_err(|panic| words(&*panic))?;
-        Ok(judged(worked))
+        let operations = workload.join().map_err(|panic| words(&*panic))?;
+        let silences = broken.map_err(|panic| words(&*panic))?;
+        Ok(judged(&recorder, operations, &silences))
     })
 }
 
@@ -76,22 +77,20 @@ pub fn site(stage: &Stage) -> Site {
     }
 }
 
-struct Worked {
-    recorder: Recorder,
-    operations: Vec<(Operation, Went)>,
-}
+type Operations = Vec<(Operation, Went)>;
 
 /// Everybody who asks.
 fn work(
     site: Arc<Site>,
+    recorder: Recorder,
     planned: &[PlannedOperation],
     effort: Effort,
     begin: &mpsc::Sender<Instant>,
     healed: watch::Receiver<Option<Instant>>,
-) -> Worked {
+) -> Operations {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let (asker, recorder) = (Asker::new(site), Recorder::new());
+        let asker = Asker::new(site);
         let prepare = |(number, planned): (usize, &PlannedOperation)| {
             let (asker, recorder, operation) = (asker.clone(), recorder.clone(), planned.operation);
             async move { Arc::new(Subject::prepare(&asker, &recorder, number, operation, effort).await) }
@@ -118,35 +117,62 @@ fn work(
         while let Some(ended) = probers.join_next().await {
             ended.expect("no prober panics");
         }
-        Worked { recorder, operations }
+        operations
     })
 }
 
-/// Begins and heals faults, each at its time.
-fn break_and_heal(stage: &Stage, faults: &[PlannedFault], began: Instant) {
+/// What is there, until when, and since when no key can be acknowledged because of it.
+struct There {
+    until: Instant,
+    silent_since: Option<Moment>,
+    undo: Undo,
+}
+
+enum Undo {
+    Fault(Begun),
+    Own(Heal),
+}
+
+/// Begins and heals faults, each at its time; when no key could be acknowledged.
+fn break_and_heal(stage: &Stage, faults: &[PlannedFault], began: Instant, recorder: &Recorder) -> Vec<Span> {
     let mut waiting: Vec<&PlannedFault> = faults.iter().collect();
     waiting.sort_by_key(|planned| planned.at);
     let mut waiting = waiting.into_iter().peekable();
-    let mut there: Vec<(Instant, Begun)> = vec![];
+    let mut there: Vec<There> = vec![];
+    let mut silences = vec![];
     loop {
         let begins = waiting.peek().map(|planned| began + planned.at);
-        let ends = there.iter().map(|(until, _)| *until).min();
-        let Some(next) = [begins, ends].into_iter().flatten().min() else { return };
+        let ends = there.iter().map(|there| there.until).min();
+        let Some(next) = [begins, ends].into_iter().flatten().min() else { return silences };
         thread::sleep(next.saturating_duration_since(Instant::now()));
         if begins == Some(next) {
-            let planned = waiting.next().expect("it was peeked at");
-            let begun = planned.fault.begin(stage);
-            there.push((Instant::now() + planned.fault.holds_for(), begun));
+            there.push(begin(stage, waiting.next().expect("it was peeked at"), recorder));
         } else {
-            let over = there.iter().position(|(until, _)| *until == next).expect("it is the earliest");
-            there.swap_remove(over).1.heal(stage);
+            let over = there.iter().position(|there| there.until == next).expect("it is the earliest");
+            let There { silent_since, undo, .. } = there.swap_remove(over);
+            // With another fault about, the silent region may have been quarantined for that.
+            let alone = silent_since.filter(|_| faults.len() == 1);
+            silences.extend(alone.map(|sent| Span { sent, returned: Some(recorder.now()) }));
+            match undo {
+                Undo::Fault(begun) => begun.heal(stage),
+                Undo::Own(heal) => heal(stage),
+            }
         }
     }
 }
 
-fn judged(Worked { recorder, operations }: Worked) -> Outcome {
+fn begin(stage: &Stage, planned: &PlannedFault, recorder: &Recorder) -> There {
+    let undo = match &planned.breaks {
+        Breaks::Fault(fault) => Undo::Fault(fault.begin(stage)),
+        Breaks::Own(_, begin) => Undo::Own(begin(stage)),
+    };
+    let silent_since = planned.silences_a_cache().then(|| recorder.now());
+    There { until: Instant::now() + planned.lasts, silent_since, undo }
+}
+
+fn judged(recorder: &Recorder, operations: Operations, silences: &[Span]) -> Outcome {
     let history = recorder.events();
-    let mut judgement = check::judge(&history, CLOCK_ERROR);
+    let mut judgement = check::judge(&history, CLOCK_ERROR, silences);
     for (subject, (operation, went)) in operations.iter().enumerate() {
         if let Err(why) = went {
             let thing = story::Thing { subject, part: story::Part::Key };

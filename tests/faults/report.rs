@@ -54,7 +54,7 @@ pub fn directory() -> PathBuf {
 impl Report {
     /// Adds what a run has shown.
     pub fn add(&mut self, plan: &Plan, outcome: &Outcome) {
-        let fault = plan.faults[0].fault.kind.to_string();
+        let fault = plan.about_what();
         for (subject, (operation, went)) in outcome.operations.iter().enumerate() {
             let violations = outcome.judgement.violations.iter();
             let violations = violations.filter(|violation| violation.thing.subject == subject).count();

@@ -126,7 +126,7 @@ fn told_of(plan: &Plan, outcome: &Outcome) -> Result<String, String> {
     if !judgement.violations.is_empty() {
         return Err(keep(plan, history, &judgement.violations));
     }
-    let (fault, events, weight) = (&plan.faults[0].fault, history.len(), judgement.weight());
+    let (fault, events, weight) = (&plan.faults[0], history.len(), judgement.weight());
     Ok(format!("seed {}: {fault}: {events} events, {} after a proof", plan.seed, weight.after_proof))
 }
 

@@ -1,4 +1,4 @@
-//! Judges a history: what DESIGN §3 promises to callers (I2, I3, I4, I6, I8, I9), rule by rule, and as a whole.
+//! Judges a history: what DESIGN §3 promises to callers (I1, I2, I3, I4, I8, I9), rule by rule, and as a whole.
 //!
 //! [`rules`] look for what each promise forbids, in all of a history, and say in a sentence what happened.
 //! [`linear`] asks the more general question, thing by thing and observer by observer: is there any order of
@@ -16,11 +16,13 @@ pub mod story;
 #[cfg(test)]
 mod tests;
 
-use story::{Sight, Story, Thing};
+use story::{Sight, Span, Story, Thing};
 
 /// A promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
+    /// Nothing turns valid while a region's cache can take nothing.
+    I1,
     /// A request sent after a withdrawal returned with proof is refused everywhere.
     I2,
     /// What is pending or revoked never authenticates.
@@ -82,13 +84,14 @@ impl Judgement {
     }
 }
 
-/// Judges all of a history. Lifetimes may be off by `clock_error`.
-pub fn judge(history: &[Event], clock_error: Duration) -> Judgement {
+/// Judges all of a history. Lifetimes may be off by `clock_error`; in `silences` some region's cache took nothing.
+pub fn judge(history: &[Event], clock_error: Duration, silences: &[Span]) -> Judgement {
     let stories = story::tell(history, clock_error);
     let mut violations = rules::odd_answers(history);
     violations.extend(rules::rotations(history, &stories));
     for story in &stories {
         violations.extend(rules::judge(story));
+        violations.extend(rules::valid_in_silence(story, silences));
         violations.extend(linear::judge(story));
     }
     let mut weights: BTreeMap<Subject, Weight> = BTreeMap::new();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::story::{Part, Shown, Sight, Sighting, Story, Thing};
+use super::story::{Part, Shown, Sight, Sighting, Span, Story, Thing};
 use super::{Rule, Violation};
 use crate::history::{Ask, Came, Event, Subject};
 
@@ -75,6 +75,19 @@ fn refused_though_valid(story: &Story<'_>) -> Vec<Violation> {
         violation(Rule::I9, story, &[first, seen], what)
     };
     story.sightings.iter().filter(wrong).map(tell).collect()
+}
+
+/// I1: what was asked for after a region's cache had fallen silent is not valid before it speaks again.
+pub fn valid_in_silence(story: &Story<'_>, silences: &[Span]) -> Vec<Violation> {
+    let Some(created) = story.created else { return vec![] };
+    let valid = |sight| matches!(sight, Sight::Accepted | Sight::Read(Shown::Valid));
+    let Some(first) = first_returned(story, valid) else { return vec![] };
+    let within = |silence: &&Span| silence.sent < created.sent && Some(first.returned) < silence.returned;
+    let tell = |_| {
+        let what = format!("{} had it valid while a region could not have it", first.by);
+        violation(Rule::I1, story, &[first], what)
+    };
+    silences.iter().find(within).map(tell).into_iter().collect()
 }
 
 /// I4: of all who rotate one secret one wins; and of the old and the new one is always accepted.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 
+use super::story::Span;
 use super::{Judgement, Rule, judge};
 use crate::history::{Ask, Came, Event, Moment, Status, Wants};
 
@@ -36,7 +37,7 @@ impl History {
     }
 
     fn judge(&self) -> Judgement {
-        judge(&self.0, Duration::from_micros(2))
+        judge(&self.0, Duration::from_micros(2), &[])
     }
 
     /// An account and its key, both valid at 20.
@@ -112,6 +113,20 @@ fn a_life_without_a_fault_is_good() {
         .and(THERE, 43, 44, whoami(), Came::Unavailable);
     assert_eq!(history.rules(), []);
     assert_eq!(history.judge().weight().after_proof, 2);
+}
+
+#[rstest]
+#[case::made_in_silence(8, 25, vec![Rule::I1])]
+#[case::made_before_it(11, 25, vec![])]
+#[case::valid_after_it(8, 19, vec![])]
+fn i1_what_turns_valid_while_a_region_is_silent_is_seen(
+    #[case] from: Moment,
+    #[case] until: Moment,
+    #[case] rules: Vec<Rule>,
+) {
+    let silence = Span { sent: from * 1_000, returned: Some(until * 1_000) };
+    let judged = judge(&History::with_a_valid_key().0, Duration::ZERO, &[silence]);
+    assert_eq!(judged.violations.iter().map(|v| v.rule).collect::<Vec<_>>(), rules);
 }
 
 #[rstest]
