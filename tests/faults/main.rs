@@ -6,6 +6,7 @@ mod plan;
 mod play;
 mod report;
 mod runs;
+mod sabotage;
 #[path = "../stage/mod.rs"]
 #[allow(dead_code, reason = "a stage offers more than one suite uses")]
 mod stage;

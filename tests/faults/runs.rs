@@ -28,6 +28,7 @@ const MOST_TOLD: usize = 3;
 /// How hard a build without optimisation is asked on two cores.
 pub const GENTLE: Effort = Effort {
     pace: Duration::from_millis(120),
+    askers: 1,
     question: Duration::from_secs(3),
     operation: Duration::from_secs(8),
     settle: Duration::from_secs(30),
@@ -86,7 +87,8 @@ struct Theatre {
 
 impl Theatre {
     fn new(regions: usize, instances: usize, effort: Effort) -> Self {
-        let shape = StageOptions { regions, instances, lease_seconds: LEASE_SECONDS, ..StageOptions::default() };
+        let shape =
+            StageOptions { regions, instances, lease_seconds: LEASE_SECONDS, ..StageOptions::default() };
         Self { shape, effort, stage: None, report: Report::default() }
     }
 
@@ -116,7 +118,8 @@ impl Theatre {
 /// All operations, or those that `OPERATIONS` names, separated by commas.
 fn wanted_operations() -> Vec<Operation> {
     let names = std::env::var("OPERATIONS").unwrap_or_default();
-    let wanted = |operation: &Operation| names.is_empty() || names.split(',').any(|name| name == operation.name());
+    let wanted =
+        |operation: &Operation| names.is_empty() || names.split(',').any(|name| name == operation.name());
     Operation::ALL.into_iter().filter(wanted).collect()
 }
 
@@ -157,7 +160,8 @@ fn many_seeds_break_no_promise() {
     let first = number("SEED", 0);
     let runs = number("RUNS", u64::try_from(Kind::all().len()).expect("64 bits"));
     let bar = ProgressBar::new(runs);
-    let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} {eta}").expect("a template");
+    let style =
+        ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} {eta}").expect("a template");
     bar.set_style(style);
     for seed in first..first + runs {
         let (Ok(told) | Err(told)) = theatre.play(seed);

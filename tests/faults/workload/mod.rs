@@ -82,6 +82,8 @@ impl AuthorityTime {
 pub struct Effort {
     /// Between an answer and the next question of the same asker about the same subject at the same instance.
     pub pace: Duration,
+    /// How many ask about one subject at one instance. One who waits for an answer asks nothing else.
+    pub askers: usize,
     /// The longest that a question may take.
     pub question: Duration,
     /// The longest that an operation's answer may take. One that waits for a lease takes its time.

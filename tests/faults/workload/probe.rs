@@ -31,17 +31,21 @@ pub fn start(
 ) -> JoinSet<()> {
     let mut probers = JoinSet::new();
     for subject in subjects {
-        let prober = |door| Prober {
+        let prober = |door, turn| Prober {
             asker: asker.clone(),
             recorder: recorder.clone(),
             subject: Arc::clone(subject),
             effort,
             door,
+            turn,
         };
         for door in 0..asker.site.doors.len() {
-            probers.spawn(until(stop.clone(), prober(door).ask_on()));
+            for asker in 0..effort.askers {
+                // So that not everybody asks the same at once.
+                probers.spawn(until(stop.clone(), prober(door, door + asker).ask_on()));
+            }
         }
-        probers.spawn(until(stop.clone(), prober(0).read_on()));
+        probers.spawn(until(stop.clone(), prober(0, 0).read_on()));
     }
     probers
 }
@@ -58,13 +62,18 @@ struct Prober {
     subject: Arc<Subject>,
     effort: Effort,
     door: usize,
+    /// Which question comes before the first.
+    turn: usize,
 }
 
 impl Prober {
     async fn ask_on(self) {
         let questions = questions(self.subject.operation);
-        // So that not everybody asks the same at once.
-        for turn in self.door.. {
+        // One of many stays with its question, so that none waits behind another that takes long.
+        let step = usize::from(self.effort.askers < questions.len());
+        let mut turn = self.turn;
+        loop {
+            turn += step;
             // Nothing is asked with a secret or a token that is not there yet.
             self.ask(questions[turn % questions.len()]).await;
             tokio::time::sleep(self.effort.pace).await;

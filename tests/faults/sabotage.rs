@@ -1,0 +1,273 @@
+//! Does the suite see what it is there for? Each protection is taken away from running instances, by its switch in
+//! `CARNET_SABOTAGE` or in the database, and a small run that needs it must go red; the same run with all
+//! protections must be green.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use rstest::rstest;
+
+use crate::check::Rule;
+use crate::history;
+use crate::plan::{Breaks, Heal, Plan, PlannedFault, PlannedOperation};
+use crate::play::{Outcome, play};
+use crate::report;
+use crate::runs::GENTLE;
+use crate::stage::fault::{Fault, Kind, Link, LinkKind, PostgresKind, RedisKind};
+use crate::stage::proxy::chance::Chance;
+use crate::stage::proxy::{Trouble, Way};
+use crate::stage::{Stage, StageOptions};
+use crate::workload::{Effort, Operation};
+
+/// Two regions of two, as long as these tests run. Each test needs all of it.
+static STAGE: LazyLock<Mutex<Stage>> = LazyLock::new(|| {
+    let lease_seconds = LEASE.as_secs();
+    Mutex::new(Stage::start(StageOptions {
+        regions: 2,
+        instances: 2,
+        lease_seconds,
+        ..StageOptions::default()
+    }))
+});
+
+const LEASE: Duration = Duration::from_secs(2);
+/// What matters may last half a second only.
+const KEEN: Effort = Effort { pace: Duration::from_millis(40), askers: 6, ..GENTLE };
+/// The region that things happen to, and the number of its instance that they happen to.
+const THERE: (&str, usize) = ("us", 1);
+/// An instance that nothing happens to.
+const ELSEWHERE: usize = 0;
+/// Soon, but when probers have asked about everything.
+const SOON: Duration = Duration::from_millis(700);
+
+/// How often a run is played to see it go red.
+const TRIES: u32 = 4;
+
+/// A run that needs a protection.
+type Scenario = fn(&Stage) -> Plan;
+
+#[rstest]
+#[case::no_floor("no_floor", nothing_happens, Rule::I2)]
+#[case::no_lease("no_lease", one_hears_nothing, Rule::I2)]
+#[case::no_lease_for_reads("no_lease_for_reads", one_stays_with_the_old_primary, Rule::I2)]
+#[case::lease_from_answer("lease_from_answer", one_is_answered_late, Rule::I2)]
+#[case::renewal_unconditional("renewal_unconditional", one_lags_behind, Rule::I2)]
+#[case::acknowledge_unread("acknowledge_unread", one_cache_takes_nothing, Rule::I1)]
+#[case::serve_armed("serve_armed", one_cache_takes_nothing, Rule::I3)]
+fn a_switch_turns_the_suite_red(#[case] switch: &str, #[case] scenario: Scenario, #[case] expected: Rule) {
+    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    restart(&stage, &[("CARNET_SABOTAGE", switch)]);
+    let red = found_red(&stage, scenario, expected);
+    restart(&stage, &[]);
+    red.unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[rstest]
+#[case::flip_unacknowledged("flip_ready", "a.version = c.version", "true", one_cache_takes_nothing, Rule::I1)]
+#[case::flip_unheard("flip_ready", "i.applied < c.seq", "false", one_is_far, Rule::I9)]
+#[case::proof_at_commit(
+    "settle_receipts",
+    "SELECT min(applied) FROM",
+    "SELECT min(NULL::bigint) FROM",
+    one_hears_nothing,
+    Rule::I2
+)]
+fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
+    #[case] function: &str,
+    #[case] guard: &str,
+    #[case] instead: &str,
+    #[case] scenario: Scenario,
+    #[case] expected: Rule,
+) {
+    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let definition = format!("SELECT pg_get_functiondef('{function}'::regproc)");
+    let guarded = stage.sql(&definition).expect("a function");
+    let unguarded = guarded.replace(guard, instead);
+    assert_ne!(guarded, unguarded);
+    stage.sql(&unguarded);
+    let red = found_red(&stage, scenario, expected);
+    stage.sql(&guarded);
+    red.unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[rstest]
+#[case(nothing_happens)]
+#[case(one_hears_nothing)]
+#[case(one_stays_with_the_old_primary)]
+#[case(one_is_answered_late)]
+#[case(one_lags_behind)]
+#[case(one_cache_takes_nothing)]
+#[case(one_is_far)]
+fn with_every_protection_it_is_green(#[case] scenario: Scenario) {
+    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let green = found(&stage, scenario);
+    assert!(green.judgement.violations.is_empty(), "{}", told(&green));
+}
+
+/// Whether the run goes red. Some need an unlucky moment, and get a few tries to have it.
+fn found_red(stage: &Stage, scenario: Scenario, expected: Rule) -> Result<(), String> {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        let outcome = found(stage, scenario);
+        if outcome.judgement.violations.iter().any(|violation| violation.rule == expected) {
+            return Ok(());
+        }
+        last = told(&outcome);
+    }
+    Err(format!("no {expected:?} in {TRIES} runs: {last}"))
+}
+
+/// What was found, and where all of it is kept.
+fn told(outcome: &Outcome) -> String {
+    let path = report::directory().join("sabotage.jsonl");
+    let saved =
+        std::fs::create_dir_all(report::directory()).and_then(|()| history::save(&outcome.history, &path));
+    let violations = outcome.judgement.violations.iter().take(10).map(|violation| format!("{violation}\n"));
+    format!("{}{} ({saved:?})", violations.collect::<String>(), path.display())
+}
+
+fn found(stage: &Stage, scenario: Scenario) -> Outcome {
+    play(stage, &scenario(stage), KEEN).expect("the stage holds")
+}
+
+/// Starts every instance anew with these variables.
+fn restart(stage: &Stage, variables: &[(&str, &str)]) {
+    let started = stage.instances().into_iter().map(|instance| {
+        instance.stop();
+        instance.launch_with(variables);
+        instance.id()
+    });
+    let started: Vec<_> = started.collect();
+    stage.await_whole();
+    // What ends by itself is started again, and without them.
+    let running: Vec<_> = stage.instances().iter().map(|instance| instance.id()).collect();
+    assert_eq!(started, running, "instances end with {variables:?}");
+}
+
+/// One operation, asked of an instance that nothing happens to.
+fn run_of(operation: Operation, at: Duration, faults: Vec<PlannedFault>) -> Plan {
+    let operations = vec![PlannedOperation { at, operation, first: ELSEWHERE }];
+    Plan { seed: 0, faults, operations }
+}
+
+fn fault(kind: Kind, stage: &Stage, lasts: Duration) -> PlannedFault {
+    let mut fault = Fault::plan(kind, stage, &mut Chance::of(0));
+    (fault.region, fault.number) = (THERE.0.to_owned(), THERE.1);
+    PlannedFault { at: SOON, lasts, breaks: Breaks::Fault(fault) }
+}
+
+fn nothing_happens(_: &Stage) -> Plan {
+    run_of(Operation::Revoke, SOON, vec![])
+}
+
+/// It hears nothing for longer than its lease lasts, and the revoke waits for that.
+fn one_hears_nothing(stage: &Stage) -> Plan {
+    let deaf = fault(Kind::Link(Link::Postgres, LinkKind::Blackholed), stage, 3 * LEASE);
+    run_of(Operation::Revoke, SOON + Duration::from_millis(200), vec![deaf])
+}
+
+/// The old primary answers it, and commits nothing.
+fn one_stays_with_the_old_primary(stage: &Stage) -> Plan {
+    let unfenced = fault(Kind::Postgres(PostgresKind::FailedOverUnfenced), stage, 4 * LEASE);
+    run_of(Operation::Revoke, SOON + LEASE, vec![unfenced])
+}
+
+/// An answer comes late that renewed its lease, and then it hears no more.
+fn one_is_answered_late(_: &Stage) -> Plan {
+    let late = PlannedFault {
+        at: SOON,
+        lasts: 3 * LEASE,
+        breaks: Breaks::Own("late answer, then none", answer_late),
+    };
+    run_of(Operation::Revoke, SOON + CALM + HELD, vec![late])
+}
+
+/// How long there are changes before an answer is held, and how long it is held: less than a lease, and less than
+/// anybody waits for an answer.
+const CALM: Duration = Duration::from_millis(300);
+const HELD: Duration = Duration::from_millis(1_600);
+
+fn answer_late(stage: &Stage) -> Heal {
+    let there = stage.region(THERE.0).instances[THERE.1].clone();
+    // So that every question is one for a renewal.
+    let changes = Changes::begin(stage);
+    std::thread::sleep(CALM);
+    let held = there.database.impose(Trouble::HalfOpen(Way::Back));
+    std::thread::sleep(HELD);
+    let deaf = there.database.impose(Trouble::HalfOpen(Way::Towards));
+    there.database.lift(&held);
+    Box::new(move |_| {
+        there.database.lift(&deaf);
+        drop(changes);
+    })
+}
+
+/// It is so far away that whenever it asks it has not heard of changes that everybody knows.
+fn one_lags_behind(_: &Stage) -> Plan {
+    let far =
+        PlannedFault { at: SOON, lasts: 4 * LEASE, breaks: Breaks::Own("far, and many changes", lag_behind) };
+    run_of(Operation::Revoke, SOON + LEASE + LEASE / 2, vec![far])
+}
+
+fn lag_behind(stage: &Stage) -> Heal {
+    let there = stage.region(THERE.0).instances[THERE.1].clone();
+    let changes = Changes::begin(stage);
+    let far = there.database.impose(Trouble::Delay(Duration::from_millis(260)));
+    Box::new(move |_| {
+        there.database.lift(&far);
+        drop(changes);
+    })
+}
+
+/// Its region cannot acknowledge, so that a key is long pending, and armed in the other.
+fn one_cache_takes_nothing(stage: &Stage) -> Plan {
+    let full = fault(Kind::Redis(RedisKind::OutOfMemory), stage, Duration::from_millis(2_500));
+    run_of(Operation::Create, SOON + Duration::from_millis(200), vec![full])
+}
+
+/// It hears of everything late, its lease is alive, and it remembers the account without its key.
+fn one_is_far(_: &Stage) -> Plan {
+    let far = PlannedFault { at: SOON, lasts: 2 * LEASE, breaks: Breaks::Own("far", be_far) };
+    run_of(Operation::Create, SOON + LEASE, vec![far])
+}
+
+fn be_far(stage: &Stage) -> Heal {
+    let there = stage.region(THERE.0).instances[THERE.1].clone();
+    let far = there.database.impose(Trouble::Delay(Duration::from_millis(350)));
+    // Others write into its cache what it has not heard of.
+    let alone = there.redis.impose(Trouble::Cut);
+    Box::new(move |_| {
+        there.database.lift(&far);
+        there.redis.lift(&alone);
+    })
+}
+
+/// Changes that never end, of the administrator's own record.
+struct Changes {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    changing: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Changes {
+    fn begin(stage: &Stage) -> Self {
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (url, stopped) = (stage.database_url(), std::sync::Arc::clone(&stop));
+        let change = format!("SELECT append_changes(ARRAY['{}'])", stage.admin.client_id);
+        let changing = std::thread::spawn(move || {
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                crate::stage::sql::sql(&url, &change).expect("it is changed");
+                std::thread::sleep(Duration::from_millis(40));
+            }
+        });
+        Self { stop, changing: Some(changing) }
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        if let Some(changing) = self.changing.take() {
+            changing.join().expect("the changes go through");
+        }
+    }
+}
