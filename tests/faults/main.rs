@@ -1,6 +1,7 @@
 //! The fault suite: real processes, real faults, and a checker that believes only what was answered.
 
 mod check;
+mod figures;
 mod history;
 mod plan;
 mod play;

@@ -134,7 +134,7 @@ fn told_of(plan: &Plan, outcome: &Outcome) -> Result<String, String> {
 }
 
 /// A number of the environment.
-fn number(name: &str, otherwise: u64) -> u64 {
+pub fn number(name: &str, otherwise: u64) -> u64 {
     let said = std::env::var(name).ok();
     said.map_or(otherwise, |said| said.parse().unwrap_or_else(|_| panic!("{name}={said} is no number")))
 }
@@ -169,7 +169,7 @@ fn many_seeds_break_no_promise() {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    eprintln!("{}", theatre.report.finish());
+    eprintln!("{}", theatre.report.finish("report.json"));
     assert!(theatre.report.is_good(), "see above");
 }
 

@@ -50,13 +50,19 @@ impl Operator {
             }
             said = self.ask(attempt).await;
         }
+        self.settle(healed).await?;
+        Ok(began.elapsed())
+    }
+
+    /// Waits until it has taken effect everywhere.
+    pub async fn settle(&self, healed: &watch::Receiver<Option<Instant>>) -> Result<(), String> {
         for attempt in 0.. {
             if self.is_settled(attempt).await {
                 break;
             }
             self.wait(healed, || "not settled".to_owned()).await?;
         }
-        Ok(began.elapsed())
+        Ok(())
     }
 
     /// Waits for the next try, if there is one.
@@ -83,7 +89,10 @@ impl Operator {
         let sent = self.recorder.now();
         let (ask, came) = match self.subject.operation {
             Operation::Create => (Ask::CreateKey, self.create(door).await),
-            Operation::Rotate => (Ask::Rotate { secret: 0, next: 1 }, self.rotate(door).await),
+            Operation::Rotate => (Ask::Rotate { secret: 0, next: 1 }, {
+                let Self { asker, subject, effort, .. } = self;
+                rotate(asker, subject, door, "the-rotation", *effort).await
+            }),
             Operation::Revoke => (Ask::Revoke, self.revoke(door).await),
             Operation::Expire => self.expire(door).await,
             Operation::RoleChange => (Ask::CutRole, self.cut_role(door).await),
@@ -99,17 +108,6 @@ impl Operator {
             self.subject.keep_key(id);
         }
         made(&reply, "api_key_id")
-    }
-
-    async fn rotate(&self, door: &Door) -> Came {
-        let old = self.subject.credential_id(0).expect("it has a secret");
-        let path = format!("service-accounts/{}/secrets/{old}/rotate", self.subject.account_id);
-        let path = self.subject.path(&path);
-        let reply = self.asker.make(door, &path, &json!({}), "the-rotation", self.effort.operation).await;
-        if let Some(id) = reply.text("credential_id") {
-            self.subject.keep_secret(1, id, reply.text("client_secret"));
-        }
-        made(&reply, "credential_id")
     }
 
     async fn revoke(&self, door: &Door) -> Came {
@@ -175,4 +173,15 @@ impl Operator {
         }
         came == Came::Proven
     }
+}
+
+/// Asks for another secret instead of the first. The same `once` is the same rotation.
+pub async fn rotate(asker: &Asker, subject: &Subject, door: &Door, once: &str, effort: Effort) -> Came {
+    let old = subject.credential_id(0).expect("it has a secret");
+    let path = subject.path(&format!("service-accounts/{}/secrets/{old}/rotate", subject.account_id));
+    let reply = asker.make(door, &path, &json!({}), once, effort.operation).await;
+    if let Some(id) = reply.text("credential_id") {
+        subject.keep_secret(1, id, reply.text("client_secret"));
+    }
+    made(&reply, "credential_id")
 }

@@ -157,6 +157,38 @@ impl Subject {
         Some(came)
     }
 
+    /// Asks for a token with its first secret; nothing is written down.
+    pub async fn try_token(&self, asker: &Asker, door: &Door, wants: Wants, limit: Duration) -> Came {
+        self.with_first_secret(asker, door, wants, limit).await.0
+    }
+
+    /// The same, and the token, if there is one.
+    pub async fn token(&self, asker: &Asker, door: &Door, wants: Wants, limit: Duration) -> Option<String> {
+        self.with_first_secret(asker, door, wants, limit).await.1
+    }
+
+    async fn with_first_secret(
+        &self,
+        asker: &Asker,
+        door: &Door,
+        wants: Wants,
+        limit: Duration,
+    ) -> (Came, Option<String>) {
+        let secret = self.state().secrets.get(&0).cloned().expect("it has a secret");
+        asker.token(door, (&self.client_id, &secret), wants, limit).await
+    }
+
+    /// The key's status, if it can be read; nothing is written down.
+    pub async fn key_status(&self, asker: &Asker, door: &Door, effort: Effort) -> Option<Status> {
+        let path = self.path(&format!("api-keys/{}", self.key()?));
+        let reply = asker.manage(door, reqwest::Method::GET, &path, None, effort.question).await;
+        let Reply::Answer { status: 200, body } = reply else { return None };
+        match shown(&body["status"])? {
+            Came::Status { status } => Some(status),
+            _ => None,
+        }
+    }
+
     /// Asks who the bearer of its last token of this kind is, if it has one.
     pub async fn ask_whoami(
         &self,
