@@ -41,7 +41,7 @@ pub async fn run(options: DevOptions, stop: impl Future<Output = ()>) -> anyhow:
     let certificate = options.tls.then(|| certificate::make(&data)).transpose()?;
     let port = if throw_away { 0 } else { options.port };
     let config = config(&stores, &data, certificate.as_ref(), port)?;
-    let (servers, demo) = start(config, stores.redis_urls(), &data).await.with_context(|| {
+    let (servers, demo) = Box::pin(start(config, stores.redis_urls(), &data)).await.with_context(|| {
         format!("{} may be of another version of Carnet: remove it to start anew", data.display())
     })?;
     let variables = variables(&servers, &stores, &demo, certificate.as_ref());

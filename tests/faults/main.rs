@@ -11,4 +11,5 @@ mod sabotage;
 #[path = "../stage/mod.rs"]
 #[allow(dead_code, reason = "a stage offers more than one suite uses")]
 mod stage;
+mod stage_works;
 mod workload;

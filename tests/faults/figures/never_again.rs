@@ -39,7 +39,9 @@ pub fn never_again() -> Vec<Figure> {
             let reply =
                 crowd.asker.manage(&crowd.asker.site.doors[0], Method::POST, &path, None, EFFORT.operation);
             assert_eq!(withdrawn(&reply.await), Came::Proven);
-            for (door, _) in crowd.asker.site.doors.iter().zip(0..).flat_map(|it| std::iter::repeat_n(it, AT_ONCE)) {
+            for (door, _) in
+                crowd.asker.site.doors.iter().zip(0..).flat_map(|it| std::iter::repeat_n(it, AT_ONCE))
+            {
                 let (asker, subject, door) = (crowd.asker.clone(), Arc::clone(subject), door.clone());
                 let (budget, tokens) = (Arc::clone(&budget), tokens.clone());
                 let (accepted, unanswered) = (Arc::clone(&accepted), Arc::clone(&unanswered));
@@ -66,6 +68,7 @@ pub fn never_again() -> Vec<Figure> {
         asking.join_all().await;
         (accepted.load(Ordering::Relaxed), unanswered.load(Ordering::Relaxed))
     });
-    let what = format!("accepts in {probes} probes of 9 instances after the revoke ({unanswered} got no answer)");
+    let what =
+        format!("accepts in {probes} probes of 9 instances after the revoke ({unanswered} got no answer)");
     vec![none("never_again", &what, "accepted", accepted)]
 }

@@ -47,7 +47,8 @@ pub fn region_down() -> Vec<Figure> {
             begun.heal(&stage);
         });
         let began = Instant::now();
-        let doors: Vec<_> = crowd.asker.site.doors.iter().filter(|door| door.name.starts_with(&away.name)).collect();
+        let doors: Vec<_> =
+            crowd.asker.site.doors.iter().filter(|door| door.name.starts_with(&away.name)).collect();
         let (mut accepted, mut caught_up) = (0, None);
         while caught_up.is_none() && began.elapsed() < PATIENCE {
             for (door, token) in doors.iter().flat_map(|door| tokens.iter().map(move |token| (door, token))) {
@@ -70,7 +71,9 @@ pub fn region_down() -> Vec<Figure> {
 /// An hour and ten thousand changes.
 fn miss(stage: &Stage, region: &str) {
     let client_id = &stage.admin.client_id;
-    stage.sql(&format!("UPDATE instance SET lease_until = lease_until - interval '1 hour' WHERE region = '{region}'"));
+    stage.sql(&format!(
+        "UPDATE instance SET lease_until = lease_until - interval '1 hour' WHERE region = '{region}'"
+    ));
     stage.sql(&format!(
         "DO $$ BEGIN FOR n IN 1..10000 LOOP PERFORM append_changes(ARRAY['{client_id}']); END LOOP; END $$"
     ));
@@ -100,7 +103,8 @@ pub fn region_added() -> Vec<Figure> {
         let began = Instant::now();
         let took = block_in_place(|| {
             stage.add_region("late");
-            let required = || stage.sql("SELECT state FROM region WHERE region = 'late'").as_deref() == Some("required");
+            let required =
+                || stage.sql("SELECT state FROM region WHERE region = 'late'").as_deref() == Some("required");
             until("it is required", PATIENCE, required);
             began.elapsed()
         });
@@ -133,7 +137,8 @@ fn insert(stage: &Stage, count: u64) {
 }
 
 fn is_warm(stage: &Stage) -> bool {
-    let lacking = "SELECT EXISTS (SELECT 1 FROM live_credential c CROSS JOIN region r WHERE r.state = 'required'
+    let lacking =
+        "SELECT EXISTS (SELECT 1 FROM live_credential c CROSS JOIN region r WHERE r.state = 'required'
         AND NOT EXISTS (SELECT 1 FROM acknowledgement a WHERE a.credential = c.credential
             AND a.region = r.region AND a.version = c.version AND a.epoch = r.epoch))";
     stage.sql(lacking).as_deref() == Some("f")

@@ -29,7 +29,8 @@ fn rotations() -> Vec<Figure> {
         let mut probers = probe::start(&crowd.asker, &crowd.recorder, &crowd.subjects, EFFORT, &stop);
         let mut rotating = JoinSet::new();
         for number in 0..ROTATIONS {
-            let (asker, recorder, subject) = (crowd.asker.clone(), crowd.recorder.clone(), Arc::clone(subject));
+            let (asker, recorder, subject) =
+                (crowd.asker.clone(), crowd.recorder.clone(), Arc::clone(subject));
             rotating.spawn(async move {
                 let door = &asker.site.doors[number % asker.site.doors.len()];
                 let sent = recorder.now();

@@ -121,7 +121,8 @@ fn write(crowd: &Crowd, commits: usize) -> (Arc<Mutex<Vec<String>>>, JoinSet<()>
     let budget = Arc::new(Budget::of(commits));
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let (asker, subject) = (crowd.asker.clone(), Arc::clone(&crowd.subjects[writer % crowd.subjects.len()]));
+        let (asker, subject) =
+            (crowd.asker.clone(), Arc::clone(&crowd.subjects[writer % crowd.subjects.len()]));
         let (acknowledged, budget) = (Arc::clone(&acknowledged), Arc::clone(&budget));
         writers.spawn(async move {
             let doors = &asker.site.doors;

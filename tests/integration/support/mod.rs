@@ -2,12 +2,12 @@
 
 pub mod client;
 pub mod contract;
+pub mod events;
 pub mod forge;
-pub mod metrics;
 #[path = "../../stage/proxy/mod.rs"]
 #[allow(dead_code, reason = "the fault suite uses all of it")]
 pub mod link;
-pub mod events;
+pub mod metrics;
 pub mod proxy;
 pub mod raw;
 pub mod read_token;
