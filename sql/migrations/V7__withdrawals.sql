@@ -1,5 +1,26 @@
 -- The other ways to take something away.
 
+-- Changes are made only to what was seen.
+ALTER TABLE api_key
+    ADD revision     integer NOT NULL DEFAULT 1,
+    ADD shortened_at timestamptz;               -- when its end was brought forward: tokens of before may outlive it
+
+CREATE OR REPLACE VIEW api_key_shown WITH (security_invoker = true) AS
+SELECT k.api_key_id, k.tsg_id, k.product, k.name,
+       CASE WHEN k.status IN ('valid', 'inactive') AND k.expires_at <= now() THEN 'expired'
+            ELSE k.status::text END AS status,
+       k.service_account_id, k.credential, k.comment, k.expires_at, k.created_at, k.created_by,
+       k.status_changed_at, k.revoked_at, k.revoke_reason,
+       judged AND grants = 0 AS without_grant, judged AND grants > 0 AND roles = 0 AS without_role,
+       k.revision
+FROM api_key k JOIN product p ON p.product = k.product
+CROSS JOIN LATERAL (
+    SELECT k.status IN ('pending', 'valid', 'inactive') AND p.requires_all_apps AS judged,
+           count(*) AS grants, count(g.role_id) AS roles
+    FROM access_policy g
+    WHERE g.tsg_id = k.tsg_id AND g.principal = k.credential AND g.products IS NULL
+      AND g.target_tsg_id = ANY (tenant_path(k.tsg_id))) held;
+
 -- Turns what is pending in these credentials valid, where every required region has acknowledged
 -- the present version in its present epoch, and every instance that may answer from a cache has applied
 -- it (or it might still answer from a record in which the key does not exist). Rows that somebody

@@ -235,12 +235,14 @@ fn status(error: &ManageError) -> StatusCode {
         | E::UnmigratedKeyExists(_)
         | E::ActiveKeyExists(_)
         | E::ServiceAccountAlreadyBound(_)
-        | E::ApiKeyExpired => StatusCode::CONFLICT,
+        | E::ApiKeyExpired
+        | E::ApiKeyRevoked => StatusCode::CONFLICT,
         E::IdempotencyKeyReused
         | E::NotADescendant { .. }
         | E::UnknownProduct { .. }
         | E::EndsInPast
         | E::ExpiresInPast
+        | E::ExpiresLater
         | E::InvalidName(_)
         | E::UnknownPermission(_)
         | E::RoleRequired

@@ -124,9 +124,15 @@ pub enum ManageError {
     /// One-to-one both ways.
     #[error("{0} is bound to another key.")]
     ServiceAccountAlreadyBound(String),
-    /// There is nothing left to revoke.
+    /// There is nothing left to revoke or change.
     #[error("The key has expired: it is accepted nowhere, for good.")]
     ApiKeyExpired,
+    /// There is nothing left to change.
+    #[error("The key has been revoked.")]
+    ApiKeyRevoked,
+    /// A key's end comes nearer or stays.
+    #[error("The key ends earlier than that already; its end can only be brought forward.")]
+    ExpiresLater,
 
     /// Nothing may be issued without it.
     #[error(transparent)]
@@ -174,6 +180,8 @@ impl ManageError {
             Self::ActiveKeyExists(_) => "active_key_exists",
             Self::ServiceAccountAlreadyBound(_) => "service_account_already_bound",
             Self::ApiKeyExpired => "api_key_expired",
+            Self::ApiKeyRevoked => "api_key_revoked",
+            Self::ExpiresLater => "expires_later",
             Self::Store(e) if e.is_outage() => "unavailable",
             Self::Store(_) | Self::Randomness(_) => "internal",
         }
@@ -186,7 +194,7 @@ impl ManageError {
             Self::NotADescendant { field, .. } | Self::UnknownProduct { field, .. } => Some(field),
             Self::LicenseRequired(_) => Some("product"),
             Self::EndsInPast => Some("ends_at"),
-            Self::ExpiresInPast => Some("expires_at"),
+            Self::ExpiresInPast | Self::ExpiresLater => Some("expires_at"),
             Self::InvalidName(_) | Self::ServiceAccountNameTaken(_) | Self::RoleNameTaken(_) => Some("name"),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
@@ -212,6 +220,7 @@ impl ManageError {
             | Self::ActiveKeyExists(_)
             | Self::ServiceAccountAlreadyBound(_)
             | Self::ApiKeyExpired
+            | Self::ApiKeyRevoked
             | Self::Randomness(_)
             | Self::Store(_) => None,
         }

@@ -38,14 +38,25 @@ pub(super) fn lines<C>(text: &str, _: &C) -> garde::Result {
     Ok(())
 }
 
+const MOMENT: &str =
+    "must be a date-time (RFC 3339), such as 2027-11-22T00:00:00Z, not after 9999-12-30T22:00:00Z";
+
+/// Tells `null` from a missing field, which serde alone does not: a value that is there is read as `T`.
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
+
+/// For moments that cannot be emptied: `null` is none.
+pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    date_time(deserializer)?.map(Some).ok_or_else(|| D::Error::custom(MOMENT))
+}
+
 /// For moments: a `date-time` of RFC 3339 §5.6 and nothing else. What a library understands besides
 /// is in no contract, and its complaints are not for our callers.
 pub(super) fn date_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    const RULE: &str =
-        "must be a date-time (RFC 3339), such as 2027-11-22T00:00:00Z, not after 9999-12-30T22:00:00Z";
     let read = |text: String| text.parse().ok().filter(|_| is_date_time(&text));
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| read(text).ok_or_else(|| D::Error::custom(RULE))).transpose()
+    text.map(|text| read(text).ok_or_else(|| D::Error::custom(MOMENT))).transpose()
 }
 
 fn is_date_time(text: &str) -> bool {

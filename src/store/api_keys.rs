@@ -45,6 +45,8 @@ pub struct ApiKey {
     pub without_grant: bool,
     /// It is in use although its account holds all apps and services only without a role.
     pub without_role: bool,
+    /// Raised by every change that somebody makes; what becomes of it by itself does not count.
+    pub revision: i32,
 }
 
 impl ApiKey {
@@ -66,6 +68,7 @@ impl ApiKey {
             revoke_reason: row.try_get("revoke_reason")?,
             without_grant: row.try_get("without_grant")?,
             without_role: row.try_get("without_role")?,
+            revision: row.try_get("revision")?,
         })
     }
 }
@@ -184,6 +187,31 @@ pub async fn insert(tx: &mut Tx, key: &NewApiKey<'_>) -> Result<(), StoreError> 
     tx.run(INSERT, columns).await?;
     tx.touch(k.client_id);
     Ok(())
+}
+
+/// Holds a key as it is until the end of the transaction, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn hold(tx: &Tx, tsg_id: &TsgId, api_key_id: i64) -> Result<(), StoreError> {
+    const HOLD: &str = include_str!("../../sql/queries/api_key_hold_one.sql");
+    tx.run(HOLD, &[&tsg_id.as_str(), &api_key_id]).await?;
+    Ok(())
+}
+
+/// Writes what may change of a key that is held, as a new revision. Withdraws what it loses when it ends earlier.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &mut Tx, before: &ApiKey, after: &ApiKey) -> Result<Changed, StoreError> {
+    const UPDATE: &str = include_str!("../../sql/queries/api_key_update_one.sql");
+    let columns: super::Params<'_> =
+        &[&after.tsg_id.as_str(), &after.api_key_id, &after.name, &after.comment, &after.expires_at];
+    let changed = Changed::from_count(tx.run(UPDATE, columns).await?);
+    if let (true, Some(client_id)) = (before.expires_at != after.expires_at, &after.client_id) {
+        tx.withdraw(client_id);
+    }
+    Ok(changed)
 }
 
 /// Withdraws a key and touches its credential, unless its life is over already.

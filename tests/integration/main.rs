@@ -14,6 +14,7 @@ mod feed_order;
 mod health;
 mod isolation;
 mod key_events;
+mod key_ends_earlier;
 mod key_policy;
 mod key_states;
 mod lease;

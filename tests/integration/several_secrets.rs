@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
 use crate::support::scene::{Account, Scene};
-use crate::support::stores::{run_sql, sql_value};
+use crate::support::stores::run_sql;
 use crate::valid_everywhere::deaf_instance;
 
 async fn another(scene: &Scene, account: &Account, body: &Value) -> Answer {
@@ -91,8 +91,7 @@ async fn a_deletion_that_not_everybody_has_heard_of_is_answered_202_with_what_is
 async fn a_secret_ends_when_it_was_said_to_end() {
     let scene = Scene::new().await;
     let account = scene.account("ends").await;
-    let soon = "SELECT to_char((clock_timestamp() + interval '6 seconds') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-    let soon = sql_value(&scene.database_url, soon).await.expect("a moment");
+    let soon = scene.in_seconds(6).await;
     let short =
         account.with_secret(&another(&scene, &account, &json!({ "expires_at": soon })).await.expect(201));
     let answer = scene.client.token(&short.client_id, &short.client_secret, &[]).await.expect(200);

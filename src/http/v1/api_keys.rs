@@ -9,9 +9,11 @@ use super::answer::{self, Answer, Version};
 use crate::domain::key::KeyStatus;
 use crate::domain::tenant::TsgId;
 use crate::http::ask::Ask;
-use crate::http::body::{Creating, Optional};
+use crate::http::body::{Creating, Json, Optional};
 use crate::http::cursor::{Key, Paging};
+use crate::http::etag::{Changing, IfMatch};
 use crate::http::problem::Problem;
+use crate::manage::api_keys::change::ApiKeyChange;
 use crate::manage::api_keys::create::NewApiKey;
 use crate::manage::api_keys::revoke::Revocation;
 use crate::manage::{Manage, Patience, Withdrawn};
@@ -77,6 +79,10 @@ impl From<ApiKey> for Shown {
     }
 }
 
+fn version(key: &ApiKey) -> Version {
+    Version::Revision(key.revision)
+}
+
 fn location(tsg_id: &TsgId, id: i64) -> String {
     format!("/v1/tenants/{tsg_id}/api-keys/{id}")
 }
@@ -91,13 +97,26 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let Creating { new, once } = ask.rest;
     let made = manage.create_api_key(&ask.caller, &ask.path, &new, once.as_ref()).await?;
-    let location = location(&ask.path, made.value.api_key_id);
-    Answer::created(location).replayed(made.replayed).thing(&Shown::from(made.value), Version::Content)
+    let (location, version) = (location(&ask.path, made.value.api_key_id), version(&made.value));
+    Answer::created(location).replayed(made.replayed).thing(&Shown::from(made.value), version)
 }
 
 pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, ApiKeyId)>) -> Result<HttpResponse, Problem> {
     let (tsg_id, ApiKeyId(id)) = ask.path;
-    Answer::ok().thing(&Shown::from(manage.api_key(&ask.caller, &tsg_id, id).await?), Version::Content)
+    let key = manage.api_key(&ask.caller, &tsg_id, id).await?;
+    let version = version(&key);
+    Answer::ok().thing(&Shown::from(key), version)
+}
+
+pub async fn change(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, ApiKeyId), Changing<ApiKeyChange>>,
+) -> Result<HttpResponse, Problem> {
+    let (tsg_id, ApiKeyId(id)) = ask.path;
+    let ((IfMatch(expected), patience), Json(change)) = ask.rest;
+    let changed = manage.change_api_key(&ask.caller, &tsg_id, id, &expected, &change, patience).await?;
+    let (answer, version) = (answer::withdrawn(&changed, &tsg_id), version(&changed.value));
+    answer.thing_and_receipt(Shown::from(changed.value), version, changed.receipt.as_ref())
 }
 
 pub async fn receipt(
@@ -122,5 +141,6 @@ pub async fn revoke(
     } else {
         Answer::accepted(format!("{}/receipt", location(&tsg_id, id)))
     };
-    answer.replayed(made.replayed).thing_and_receipt(Shown::from(key), Version::Content, receipt.as_ref())
+    let version = version(&key);
+    answer.replayed(made.replayed).thing_and_receipt(Shown::from(key), version, receipt.as_ref())
 }

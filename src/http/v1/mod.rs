@@ -57,7 +57,7 @@ pub(super) fn register(routes: &mut Routes<'_>) {
         [get(access_policies::find), delete(access_policies::remove)],
     );
     routes.at("/v1/tenants/{tsg_id}/api-keys", [get(api_keys::list), post(api_keys::create)]);
-    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}", [get(api_keys::find)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}", [get(api_keys::find), patch(api_keys::change)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/revoke", [post(api_keys::revoke)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/receipt", [get(api_keys::receipt)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/events", [get(api_key_events::events)]);

@@ -12,6 +12,7 @@ use crate::store::{Tx, products};
 
 use super::{Caller, Listing, Manage, ManageError, Page};
 
+pub mod change;
 pub mod create;
 pub mod revoke;
 pub mod watch;
@@ -103,4 +104,15 @@ fn needs_some(rights: &Rights, permissions: &[Permission]) -> Result<(), ManageE
 
 async fn read(tx: &Tx, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
     api_keys::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)
+}
+
+/// A key that is about to be changed, by who may change keys of its product.
+async fn changeable(tx: &Tx, rights: &Rights, tsg_id: &TsgId, id: i64) -> Result<ApiKey, ManageError> {
+    needs_some(rights, &[Permission::ApiKey])?;
+    let key = read(tx, tsg_id, id).await?;
+    if rights.hold_for(Permission::ApiKey.name(), &key.product) {
+        return Ok(key);
+    }
+    // Who may not see it is told what is told of a key that does not exist.
+    Err(if sees(rights, &key.product) { denied() } else { ManageError::NotFound })
 }

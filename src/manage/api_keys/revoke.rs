@@ -4,9 +4,8 @@ use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{denied, needs_some, read, sees};
+use super::{changeable, read};
 use crate::domain::key::KeyStatus;
-use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::manage::once::{self, Made, Once};
 use crate::manage::{Caller, Manage, ManageError, Patience, Withdrawn, record, text};
@@ -40,13 +39,7 @@ impl Manage {
     ) -> Result<Made<Withdrawn<ApiKey>>, ManageError> {
         let revoke = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
-            needs_some(&standing.rights, &[Permission::ApiKey])?;
-            let key = read(tx, tsg_id, id).await?;
-            if !standing.rights.hold_for(Permission::ApiKey.name(), &key.product) {
-                // Who may not see it is told what is told of a key that does not exist.
-                let seen = sees(&standing.rights, &key.product);
-                return Err(if seen { denied() } else { ManageError::NotFound });
-            }
+            let key = changeable(tx, &standing.rights, tsg_id, id).await?;
             let replayed = once::claim(tx, caller, tsg_id, once, &id.to_string()).await?.is_some();
             withdraw(tx, caller, &key, why).await?;
             // Had another revoked it before, its change is the one to wait for.

@@ -1,7 +1,7 @@
 //! Changing and deleting a service account: only by who has seen its latest revision.
 
 use garde::Validate;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -24,21 +24,16 @@ const ACCOUNT_DELETED: &str = "its service account was deleted";
 pub struct ServiceAccountChange {
     /// What it is for; `null` empties it.
     #[garde(length(chars, max = 1024), inner(inner(custom(text::lines))))]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "text::given")]
     pub description: Option<Option<String>>,
     /// Whom to ask about it; `null` empties it.
     #[garde(email, length(chars, max = 254))]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "text::given")]
     pub contact_email: Option<Option<String>>,
     /// Whether it may authenticate.
     #[garde(skip)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "text::given")]
     pub enabled: Option<bool>,
-}
-
-/// Tells `null` from a missing field, which serde alone does not: a value that is there is read as `T`.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(d).map(Some)
 }
 
 impl Manage {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
 use crate::support::scene::{Account, Scene};
-use crate::support::stores::{run_sql, sql_value};
+use crate::support::stores::run_sql;
 
 mod refused;
 mod together;
@@ -165,8 +165,7 @@ async fn a_new_secret_whose_time_is_over_before_it_is_everywhere_takes_nobodys_p
     let scene = Scene::new().await;
     let old = working(&scene, "kept").await;
     run_sql(&scene.database_url, &crate::valid_everywhere::deaf_instance(3)).await;
-    let soon = "SELECT to_char((clock_timestamp() + interval '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
-    let soon = sql_value(&scene.database_url, soon).await.expect("a moment");
+    let soon = scene.in_seconds(1).await;
     let new = old.with_secret(&rotate(&scene, &old, &json!({ "expires_at": soon })).await.expect(201));
     scene.until_status(&new.secret_path(), "expired").await;
     let flipped = async || scene.audited("client_secret.valid", &new.credential_id()).await.is_some();

@@ -269,6 +269,15 @@ impl Scene {
         }
     }
 
+    /// The authority's time, so many seconds later or earlier, as the API writes it.
+    pub async fn in_seconds(&self, seconds: i32) -> String {
+        let moment = format!(
+            "SELECT to_char((clock_timestamp() + interval '{seconds} seconds') AT TIME ZONE 'UTC',
+                            'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+        );
+        sql_value(&self.database_url, &moment).await.expect("a moment")
+    }
+
     /// Who did this to this thing, by the audit trail, in order.
     pub async fn audited(&self, action: &str, target: &str) -> Option<String> {
         let query = format!(
