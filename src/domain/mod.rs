@@ -8,6 +8,7 @@ pub mod key;
 pub mod numbering;
 pub mod record;
 pub mod region;
+pub mod region_name;
 pub mod rights;
 pub mod secret;
 pub mod tenant;

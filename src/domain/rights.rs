@@ -17,6 +17,8 @@ pub enum Permission {
     AccessPolicy,
     /// Create, read and revoke API keys.
     ApiKey,
+    /// Read, drain and remove regions; at the root only.
+    Region,
     /// Read everything of the above.
     Read,
 }
@@ -32,6 +34,7 @@ impl Permission {
             Self::CustomRole => "iam.custom_role",
             Self::AccessPolicy => "iam.access_policy",
             Self::ApiKey => "iam.api_key",
+            Self::Region => "iam.region",
             Self::Read => "iam.read",
         }
     }

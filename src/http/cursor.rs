@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::ask::Rest;
 use super::problem::Problem;
+use crate::domain::region_name::RegionName;
 use crate::domain::tenant::TsgId;
 use crate::manage::Page;
 
@@ -34,6 +35,15 @@ impl Key for Uuid {
 }
 
 impl Key for TsgId {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl Key for RegionName {
     fn write(&self) -> String {
         self.to_string()
     }

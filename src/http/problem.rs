@@ -220,7 +220,7 @@ fn status(error: &ManageError) -> StatusCode {
     use ManageError as E;
     match error {
         E::InvalidToken => StatusCode::UNAUTHORIZED,
-        E::PermissionDenied(_) | E::CannotGrant(_) => StatusCode::FORBIDDEN,
+        E::PermissionDenied(_) | E::CannotGrant(_) | E::OnlyAtRoot => StatusCode::FORBIDDEN,
         E::NotFound => StatusCode::NOT_FOUND,
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
         E::LicenseExists(_)
@@ -236,7 +236,10 @@ fn status(error: &ManageError) -> StatusCode {
         | E::ActiveKeyExists(_)
         | E::ServiceAccountAlreadyBound(_)
         | E::ApiKeyExpired
-        | E::ApiKeyRevoked => StatusCode::CONFLICT,
+        | E::ApiKeyRevoked
+        | E::LastRequiredRegion(_)
+        | E::RegionInUse(_)
+        | E::NotDraining(_) => StatusCode::CONFLICT,
         E::IdempotencyKeyReused
         | E::NotADescendant { .. }
         | E::UnknownProduct { .. }

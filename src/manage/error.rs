@@ -134,6 +134,19 @@ pub enum ManageError {
     #[error("The key ends earlier than that already; its end can only be brought forward.")]
     ExpiresLater,
 
+    /// Regions belong to no tenant.
+    #[error("Regions are for those who act for a tenant at the root.")]
+    OnlyAtRoot,
+    /// Without one nothing would ever be valid.
+    #[error("{0} is the last region that keys wait for: let another join or rejoin first.")]
+    LastRequiredRegion(String),
+    /// What may still answer is not forgotten.
+    #[error("An instance of {0} is alive: stop its instances, and wait until their leases have ended.")]
+    RegionInUse(String),
+    /// Every other region comes back by itself.
+    #[error("{0} is not draining.")]
+    NotDraining(String),
+
     /// Nothing may be issued without it.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -149,7 +162,7 @@ impl ManageError {
         match self {
             Self::InvalidToken => "invalid_token",
             Self::NotFound => "not_found",
-            Self::PermissionDenied(_) => "permission_denied",
+            Self::PermissionDenied(_) | Self::OnlyAtRoot => "permission_denied",
             Self::CannotGrant(_) => "cannot_grant",
             Self::StaleEtag(_) => "stale_etag",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
@@ -182,6 +195,9 @@ impl ManageError {
             Self::ApiKeyExpired => "api_key_expired",
             Self::ApiKeyRevoked => "api_key_revoked",
             Self::ExpiresLater => "expires_later",
+            Self::LastRequiredRegion(_) => "last_required_region",
+            Self::RegionInUse(_) => "region_in_use",
+            Self::NotDraining(_) => "not_draining",
             Self::Store(e) if e.is_outage() => "unavailable",
             Self::Store(_) | Self::Randomness(_) => "internal",
         }
@@ -221,6 +237,10 @@ impl ManageError {
             | Self::ServiceAccountAlreadyBound(_)
             | Self::ApiKeyExpired
             | Self::ApiKeyRevoked
+            | Self::OnlyAtRoot
+            | Self::LastRequiredRegion(_)
+            | Self::RegionInUse(_)
+            | Self::NotDraining(_)
             | Self::Randomness(_)
             | Self::Store(_) => None,
         }

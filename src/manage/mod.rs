@@ -35,6 +35,7 @@ pub mod licenses;
 pub mod once;
 pub mod page;
 pub mod receipts;
+pub mod regions;
 pub mod roles;
 pub mod service_accounts;
 pub mod tenants;

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use super::StoreError;
 use crate::domain::tenant::TsgId;
 
-fn broken(column: &str, error: impl std::fmt::Display) -> StoreError {
+pub(super) fn broken(column: &str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Broken(format!("column {column}: {error}").into())
 }
 

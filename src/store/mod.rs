@@ -25,6 +25,7 @@ pub mod feed;
 pub mod idempotency;
 pub mod licenses;
 pub mod migrate;
+pub mod operated_regions;
 pub mod outcome;
 pub mod products;
 pub mod receipts;

@@ -27,6 +27,7 @@ mod outages;
 mod readme_walk;
 mod receipts_can_be_read;
 mod regions;
+mod regions_are_operated;
 mod revocations_are_proven;
 mod rotations;
 mod sealed_cache;

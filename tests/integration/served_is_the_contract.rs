@@ -33,6 +33,7 @@ fn concrete(template: &str) -> String {
     let segments = template.split('/').map(|segment| match segment {
         "{tsg_id}" => "1000000001",
         "{api_key_id}" => "4203815079",
+        "{region}" => "eu-west",
         parameter if parameter.starts_with('{') => "0193f8a2-6c1e-7b11-9d2a-3f1f5e8c7a10",
         literal => literal,
     });
@@ -98,10 +99,15 @@ async fn rfc_9110_section_9_3_2_head_is_answered_as_get_is_without_the_body() {
     for (path, _) in documented().into_iter().filter(|(_, methods)| methods.contains("GET")) {
         for path in [concrete(&path), concrete(&path).replace("1000000001", &scene.tsg_id)] {
             let (get, head) = (ask("GET", &path).await, ask("HEAD", &path).await);
+            // What is counted may have changed in between.
+            let still = ask("GET", &path).await.bytes.len() == get.bytes.len();
             assert!(!get.bytes.is_empty(), "{path}");
             scene.client.hold("HEAD", &path, head.clone());
             assert_eq!((head.status, head.bytes.len()), (get.status, 0), "{path}");
             for name in ["content-type", "content-length", "cache-control", "etag"] {
+                if name == "content-length" && !still {
+                    continue;
+                }
                 assert_eq!(head.header(name), get.header(name), "{name} of {path}");
             }
         }

@@ -56,6 +56,12 @@ impl Answer {
         Ok(self.body(Some(tag), body))
     }
 
+    /// With a thing that changes without anybody's doing.
+    pub fn untagged(self, thing: &impl Serialize) -> Result<HttpResponse, Problem> {
+        let body = json(thing)?;
+        Ok(self.body(None, body))
+    }
+
     /// With a thing and the receipt of what was taken from it; the tag is the thing's own.
     pub fn thing_and_receipt(
         self,

@@ -10,6 +10,7 @@ mod api_keys;
 mod catalogue;
 mod licenses;
 mod receipts;
+mod regions;
 mod roles;
 mod secrets;
 mod service_accounts;
@@ -21,6 +22,10 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/whoami", [get(whoami::whoami)]);
     routes.at("/v1/products", [get(catalogue::products)]);
     routes.at("/v1/permissions", [get(catalogue::permissions)]);
+    routes.at("/v1/regions", [get(regions::list)]);
+    routes.at("/v1/regions/{region}", [get(regions::find), delete(regions::remove)]);
+    routes.at("/v1/regions/{region}/drain", [post(regions::drain)]);
+    routes.at("/v1/regions/{region}/rejoin", [post(regions::rejoin)]);
     routes.at("/v1/tenants", [get(tenants::list), post(tenants::create)]);
     routes.at("/v1/tenants/{tsg_id}", [get(tenants::find)]);
     routes.at("/v1/tenants/{tsg_id}/licenses", [get(licenses::list), post(licenses::create)]);
