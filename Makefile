@@ -2,7 +2,7 @@
 # Each target gets what it needs (scripts/deps.sh) and works with CARGO_TARGET_DIR set or not.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-all fmt lint doc
+.PHONY: help dev test test-all faults fmt lint doc
 
 # Node.js is here only when the machine has none that is new enough.
 export PATH := $(CURDIR)/.carnet/node/bin:$(PATH)
@@ -26,6 +26,12 @@ test: ## everything that is checked before a change lands: format, lints, docs, 
 	$(TESTED) dev --exec tests/clients/run
 
 test-all: test ## `make test` and the long suites, of which there are none yet
+
+# Optimised, and so without the switches that take protections away. Variables of the make go to the tests.
+faults: ## real processes under every fault, then the figures (RUNS=, SEED=, OPERATIONS=, FIGURE=)
+	@scripts/deps.sh test
+	$(foreach name,RUNS SEED OPERATIONS FIGURE,$(if $($(name)),$(name)='$($(name))')) \
+		cargo test --locked --profile quick --test faults runs_and_figures -- --ignored --nocapture
 
 fmt: ## format the code
 	cargo fmt

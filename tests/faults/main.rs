@@ -3,6 +3,7 @@
 mod check;
 mod figures;
 mod history;
+mod long;
 mod plan;
 mod play;
 mod report;

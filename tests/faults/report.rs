@@ -94,9 +94,9 @@ impl Report {
         !broken && self.stage_failures.is_empty() && self.figures.iter().all(|figure| figure.reached)
     }
 
-    /// Writes it under this name and gives the tables.
-    pub fn finish(&self, name: &str) -> String {
-        let path = directory().join(name);
+    /// Writes `report.json` and gives the tables.
+    pub fn finish(&self) -> String {
+        let path = directory().join("report.json");
         let json = serde_json::to_vec_pretty(self).expect("a report is JSON");
         let written = std::fs::create_dir_all(directory()).and_then(|()| std::fs::write(&path, json));
         let written = written.map_or_else(|error| error.to_string(), |()| path.display().to_string());

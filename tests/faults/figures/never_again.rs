@@ -68,7 +68,8 @@ pub fn never_again() -> Vec<Figure> {
         asking.join_all().await;
         (accepted.load(Ordering::Relaxed), unanswered.load(Ordering::Relaxed))
     });
-    let what =
-        format!("accepts in {probes} probes of 9 instances after the revoke ({unanswered} got no answer)");
+    let what = format!(
+        "accepts in {probes} probes of 9 instances after the revoke ({unanswered} were told 503, or nothing)"
+    );
     vec![none("never_again", &what, "accepted", accepted)]
 }

@@ -18,9 +18,8 @@ use crate::workload::{Operation, probe};
 /// How many rotate.
 const ROTATIONS: usize = 1_000;
 
-pub const SCENARIO: (&str, fn() -> Vec<Figure>) = ("rotations", rotations);
-
-fn rotations() -> Vec<Figure> {
+/// All at once, and everybody else goes on asking.
+pub fn rotations() -> Vec<Figure> {
     let stage = stage(3, DISTANCE, Duration::from_secs(5));
     let (won, violations) = run(async {
         let crowd = Crowd::gather(&stage, 1, Operation::Rotate).await;
@@ -54,7 +53,7 @@ fn rotations() -> Vec<Figure> {
         let broken = judgement.violations.iter().filter(|violation| violation.rule != Rule::I7);
         (won, broken.count())
     });
-    let name = SCENARIO.0;
+    let name = "rotations";
     let winners = Figure {
         name,
         what: format!("winners of {ROTATIONS} concurrent rotations"),
