@@ -8,6 +8,13 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::domain::record::Entry;
 
+/// Whether a reading of this version, true up to `read_seq`, is as new as what is known: the `newest`
+/// version of its credential, if any is, and nothing from before `low_water`.
+#[must_use]
+pub fn admits(low_water: i64, newest: Option<i64>, version: i64, read_seq: i64) -> bool {
+    read_seq >= low_water && newest.is_none_or(|newest| version >= newest)
+}
+
 /// Newest versions, by credential.
 #[derive(Debug)]
 pub struct Floor {
@@ -41,8 +48,8 @@ impl Floor {
     /// Whether this entry is as new as anything known of its credential.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {
-        let newest = self.newest.get(&entry.record.credential);
-        entry.read_seq >= self.low_water && newest.is_none_or(|(version, _)| entry.version >= *version)
+        let newest = self.newest.get(&entry.record.credential).map(|(version, _)| *version);
+        admits(self.low_water, newest, entry.version, entry.read_seq)
     }
 
     /// It knows of every change above this one.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::algorithm::Algorithm;
 
 /// Whether a part of a record may be served. Other states are not in records at all. A flip goes upwards.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Liveness {
     /// Not yet in every region: a cache may hold it, nobody may be served by it.
@@ -108,6 +108,23 @@ mod base64_32 {
     }
 }
 
+/// What tells the newer of two readings of one credential: a higher version or, at the same version,
+/// fewer pending parts. A live reading beats an armed one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Standing {
+    version: i64,
+    pending_parts: Reverse<usize>,
+    read_seq: i64,
+}
+
+impl Standing {
+    /// Of a reading of this version, with so many parts pending, true up to `read_seq`.
+    #[must_use]
+    pub fn new(version: i64, pending_parts: usize, read_seq: i64) -> Self {
+        Self { version, pending_parts: Reverse(pending_parts), read_seq }
+    }
+}
+
 /// A record as it was read: which version, and up to which change of the feed it is known to be true.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
@@ -120,12 +137,16 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether this is a newer reading than `other`: a higher version or, at the same version,
-    /// fewer pending parts. A live reading beats an armed one.
+    /// Where it stands among the readings of its credential.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing::new(self.version, self.record.pending_parts(), self.read_seq)
+    }
+
+    /// Whether this is a newer reading than `other`.
     #[must_use]
     pub fn supersedes(&self, other: &Self) -> bool {
-        let order = |e: &Self| (e.version, Reverse(e.record.pending_parts()), e.read_seq);
-        order(self) > order(other)
+        self.standing() > other.standing()
     }
 }
 
