@@ -18,6 +18,7 @@
 //!
 //! **What is run.** [`bounded`] and [`twins`] with the ordinary tests: every idea in a small world, and
 //! every protection taken away once, so that the checker must find the harm. [`long`] by `make model`.
+//! [`replay`] judges the logs of real runs by the same rules.
 
 mod authority;
 mod bounded;
@@ -29,6 +30,7 @@ mod instance;
 mod invariants;
 mod long;
 mod protocol;
+mod replay;
 mod rules;
 mod scenario;
 mod scenarios;

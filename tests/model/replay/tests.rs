@@ -1,0 +1,147 @@
+//! A good log passes; of each bad one the first wrong line is named, and what is wrong with it.
+
+use rstest::rstest;
+
+use super::log::{self, Line};
+use super::replayer::{Broken, Forbidden, Replayer};
+
+const LEASE_MS: i64 = 30_000;
+
+/// A key is made, becomes valid in two regions, is served, revoked, and refused. In the order of time.
+const GOOD: &[&str] = &[
+    r#"{"at_ms":1000,"event":"region_state","region":"eu","state":"required","asked_ms":999}"#,
+    r#"{"at_ms":1000,"event":"epoch","region":"eu","epoch":1,"asked_ms":999}"#,
+    r#"{"at_ms":1001,"event":"region_state","region":"us","state":"required","asked_ms":1000}"#,
+    r#"{"at_ms":1001,"event":"epoch","region":"us","epoch":1,"asked_ms":1000}"#,
+    r#"{"at_ms":1002,"event":"registered","instance":"a","region":"eu","history":"h","applied":5,"low_water":2}"#,
+    r#"{"at_ms":1003,"event":"registered","instance":"b","region":"us","history":"h","applied":5,"low_water":2}"#,
+    r#"{"at_ms":1010,"event":"lease","instance":"a","asked_ms":1008,"until_ms":31008,"leased_us":50,"snapshot_us":60,"acknowledged":5,"applied":5,"low_water":2,"epoch":1}"#,
+    r#"{"at_ms":1011,"event":"lease","instance":"b","asked_ms":1009,"until_ms":31009,"leased_us":51,"snapshot_us":61,"acknowledged":5,"applied":5,"low_water":2,"epoch":1}"#,
+    r#"{"at_ms":1100,"event":"committed","seq":6,"credential":"c","version":2}"#,
+    r#"{"at_ms":1120,"event":"applied","instance":"a","seq":6,"credential":"c","version":2}"#,
+    r#"{"at_ms":1121,"event":"applied","instance":"b","seq":6,"credential":"c","version":2}"#,
+    r#"{"at_ms":1140,"event":"acknowledged","region":"eu","credential":"c","version":2,"epoch":1,"asked_ms":1139}"#,
+    r#"{"at_ms":1141,"event":"acknowledged","region":"us","credential":"c","version":2,"epoch":1,"asked_ms":1139}"#,
+    r#"{"at_ms":1150,"event":"flipped","credential":"c","version":2,"seq":6,"asked_ms":1145}"#,
+    r#"{"at_ms":1200,"event":"served","instance":"a","credential":"c","version":2,"read_seq":6,"epoch":1,"from":"redis","armed":false,"asked_ms":1198,"judged_ms":1199}"#,
+    r#"{"at_ms":1300,"event":"committed","seq":7,"credential":"c","version":3}"#,
+    r#"{"at_ms":1310,"event":"applied","instance":"a","seq":7,"credential":"c","version":3}"#,
+    r#"{"at_ms":1311,"event":"applied","instance":"b","seq":7,"credential":"c","version":3}"#,
+    r#"{"at_ms":1320,"event":"lease","instance":"a","asked_ms":1315,"until_ms":31315,"leased_us":70,"snapshot_us":80,"acknowledged":7,"applied":7,"low_water":2,"epoch":1}"#,
+    r#"{"at_ms":1321,"event":"lease","instance":"b","asked_ms":1315,"until_ms":31315,"leased_us":70,"snapshot_us":80,"acknowledged":7,"applied":7,"low_water":2,"epoch":1}"#,
+    r#"{"at_ms":1330,"event":"returned","credential":"c","version":3,"seq":7}"#,
+    r#"{"at_ms":1400,"event":"served","instance":"b","credential":"c","version":3,"read_seq":7,"epoch":1,"from":"postgres","armed":false,"asked_ms":1390,"judged_ms":1399}"#,
+];
+
+/// What a process writes: the line as `tracing` puts it.
+fn written(fields: &str) -> String {
+    format!(
+        r#"{{"timestamp":"2026-01-01T00:00:00Z","level":"DEBUG","fields":{fields},"target":"{}"}}"#,
+        log::TARGET
+    )
+}
+
+fn read(lines: &[String]) -> Vec<Line> {
+    let text: Vec<String> = lines.iter().map(|fields| written(fields)).collect();
+    log::read(&text.join("\n")).expect("lines of the protocol log")
+}
+
+fn good() -> Vec<String> {
+    GOOD.iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn replay(lines: &[String]) -> Result<(), Forbidden> {
+    Replayer::new(&read(lines), LEASE_MS).run()
+}
+
+#[test]
+fn a_good_log_passes() {
+    assert_eq!(replay(&good()), Ok(()));
+}
+
+/// One line of the good log is another: it, or the line that it makes wrong, is found.
+#[rstest]
+#[case::counted_from_the_answer(7, ("31008", "31010"), 7, Broken::LeaseTooLong)]
+#[case::snapshot_first(8, (r#""leased_us":51"#, r#""leased_us":62"#), 8, Broken::SnapshotBeforeLease)]
+#[case::missed_what_was_committed(19, (r#""applied":7"#, r#""applied":6"#), 19, Broken::ChangeUnheard)]
+#[case::another_version_acknowledged(12, (r#""version":2"#, r#""version":1"#), 14, Broken::FlippedUnacknowledged)]
+#[case::another_epoch_acknowledged(13, (r#""epoch":1"#, r#""epoch":9"#), 14, Broken::FlippedUnacknowledged)]
+#[case::read_before_the_low_water(15, (r#""read_seq":6"#, r#""read_seq":1"#), 15, Broken::ServedBelowFloor)]
+#[case::older_than_the_floor(15, (r#""version":2"#, r#""version":1"#), 15, Broken::ServedBelowFloor)]
+#[case::of_another_epoch(15, (r#""epoch":1"#, r#""epoch":2"#), 15, Broken::ServedFromElsewhere)]
+#[case::armed(15, ("false", "true"), 15, Broken::ServedArmed)]
+#[case::after_the_lease(15, (r#""judged_ms":1199"#, r#""judged_ms":31008"#), 15, Broken::ServedWithoutLease)]
+#[case::after_the_receipt(22, (r#""version":3"#, r#""version":2"#), 22, Broken::ServedEnded)]
+#[case::before_it_registered(6, (r#""instance":"b""#, r#""instance":"x""#), 8, Broken::Unregistered)]
+fn a_bad_log_is_found_out(
+    #[case] number: usize,
+    #[case] change: (&str, &str),
+    #[case] line: usize,
+    #[case] broken: Broken,
+) {
+    let mut lines = good();
+    let (is, becomes) = change;
+    assert!(lines[number - 1].contains(is), "the twin changes nothing");
+    lines[number - 1] = lines[number - 1].replacen(is, becomes, 1);
+    assert_eq!(replay(&lines), Err(Forbidden { line, broken }));
+}
+
+/// Lines are missing from the good log: the line that relied on them is found.
+#[rstest]
+#[case::unacknowledged(&[13], 13, Broken::FlippedUnacknowledged)]
+#[case::flipped_before_all_had_applied(&[11], 13, Broken::FlippedUnheard)]
+#[case::returned_before_all_had_applied(&[18, 20], 19, Broken::ReturnedUnheard)]
+fn a_step_left_out_is_found_out(#[case] without: &[usize], #[case] line: usize, #[case] broken: Broken) {
+    let kept = |(number, line): (usize, String)| (!without.contains(&number)).then_some(line);
+    let lines: Vec<String> = (1..).zip(good()).filter_map(kept).collect();
+    assert_eq!(replay(&lines), Err(Forbidden { line, broken }));
+}
+
+#[test]
+fn a_version_that_goes_down_is_found_out() {
+    let mut lines = good();
+    let older = lines[14].replace("1198", "1250").replace("1199", "1251").replace("1200", "1260");
+    let newer = lines[14].replace(r#""version":2"#, r#""version":4"#);
+    lines.splice(14..15, [newer, older.replace("redis", "postgres")]);
+    assert_eq!(replay(&lines), Err(Forbidden { line: 16, broken: Broken::ServedOlder }));
+}
+
+#[test]
+fn a_lease_is_not_extended_by_who_missed_an_old_change() {
+    let mut lines = good();
+    // Long after the change, it still says that it has not applied it; the answer does tell it.
+    lines[18] = lines[18].replace(r#""acknowledged":7"#, r#""acknowledged":6"#).replace("1315", "1701");
+    lines[18] = lines[18].replace("1320", "1702").replace("31701", "31600");
+    let lines = log::merge([read(&lines)]);
+    let number = 1 + lines.iter().position(|line| line.at_ms == 1702).expect("the line");
+    let found = Replayer::new(&lines, LEASE_MS).run();
+    assert_eq!(found, Err(Forbidden { line: number, broken: Broken::LeaseOfTheStale }));
+}
+
+#[test]
+fn who_starts_over_serves_no_more() {
+    let mut lines = good();
+    lines.insert(14, r#"{"at_ms":1190,"event":"started_over","instance":"a"}"#.to_owned());
+    assert_eq!(replay(&lines), Err(Forbidden { line: 16, broken: Broken::Unregistered }));
+}
+
+#[test]
+fn processes_are_merged_by_time_and_other_targets_passed_over() {
+    let other = r#"{"timestamp":"x","level":"INFO","fields":{"message":"hello"},"target":"carnet::http"}"#;
+    let of = |name: &str| -> Vec<Line> {
+        let is_ours = |line: &&String| line.contains(&format!(r#""instance":"{name}""#));
+        let text: Vec<String> = good().iter().filter(is_ours).map(|l| written(l)).collect();
+        log::read(&format!("{other}\n{}", text.join("\n"))).expect("lines")
+    };
+    let shared = good().into_iter().filter(|line| !line.contains("instance")).collect::<Vec<_>>();
+    let merged = log::merge([of("a"), of("b"), read(&shared)]);
+    assert_eq!(merged.len(), GOOD.len());
+    assert_eq!(Replayer::new(&merged, LEASE_MS).run(), Ok(()));
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_named() {
+    let unknown = written(r#"{"at_ms":1,"event":"danced"}"#);
+    let error = log::read(&format!("{}\n{unknown}", written(GOOD[0]))).expect_err("no such event");
+    assert_eq!(error.line, 2);
+}
