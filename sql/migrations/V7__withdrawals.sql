@@ -5,6 +5,9 @@ ALTER TABLE api_key
     ADD revision     integer NOT NULL DEFAULT 1,
     ADD shortened_at timestamptz;               -- when its end was brought forward: tokens of before may outlive it
 
+ALTER TABLE license ADD revision integer NOT NULL DEFAULT 1;
+GRANT UPDATE (ends_at, revision) ON license TO carnet_tenant;
+
 CREATE OR REPLACE VIEW api_key_shown WITH (security_invoker = true) AS
 SELECT k.api_key_id, k.tsg_id, k.product, k.name,
        CASE WHEN k.status IN ('valid', 'inactive') AND k.expires_at <= now() THEN 'expired'

@@ -224,6 +224,7 @@ fn status(error: &ManageError) -> StatusCode {
         E::NotFound => StatusCode::NOT_FOUND,
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
         E::LicenseExists(_)
+        | E::LicenseEnded
         | E::ServiceAccountNameTaken(_)
         | E::TooManySecrets
         | E::SecretExpired

@@ -54,6 +54,10 @@ pub enum ManageError {
     #[error("The tenant already has a license for {0}.")]
     LicenseExists(String),
 
+    /// It has ended, so there is nothing left to change.
+    #[error("The license has ended; grant another one.")]
+    LicenseEnded,
+
     /// No `client_id` can be made of the name.
     #[error("{0}.")]
     InvalidName(#[from] NoSlug),
@@ -170,6 +174,7 @@ impl ManageError {
             Self::UnknownProduct { .. } => "unknown_product",
             Self::EndsInPast => "ends_in_past",
             Self::LicenseExists(_) => "license_exists",
+            Self::LicenseEnded => "license_ended",
             Self::InvalidName(_) => "invalid_name",
             Self::ServiceAccountNameTaken(_) => "service_account_name_taken",
             Self::ExpiresInPast => "expires_in_past",
@@ -223,6 +228,7 @@ impl ManageError {
             | Self::StaleEtag(_)
             | Self::IdempotencyKeyReused
             | Self::LicenseExists(_)
+            | Self::LicenseEnded
             | Self::TooManySecrets
             | Self::SecretExpired
             | Self::SecretNotActive

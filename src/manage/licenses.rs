@@ -7,12 +7,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::once::{self, Made, Once};
-use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, text};
+use super::{
+    Caller, Expected, Listing, Manage, ManageError, Page, Patience, Withdrawn, needs, reads, record, text,
+};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::caller::Hold;
 use crate::store::licenses::{self, License};
-use crate::store::{Inserted, Tx, products};
+use crate::store::{Changed, Inserted, Tx, api_keys, products};
 
 /// A license to grant.
 #[derive(Clone, Debug, Deserialize, Validate)]
@@ -24,6 +26,16 @@ pub struct NewLicense {
     /// Until when; a year from now when not given.
     #[garde(skip)]
     #[serde(default, deserialize_with = "text::date_time")]
+    pub ends_at: Option<Timestamp>,
+}
+
+/// What to change of a license; what is not given stays (RFC 7396).
+#[derive(Clone, Debug, Default, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct LicenseChange {
+    /// Until when: earlier or later than so far. A moment that is over means now.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "text::moment")]
     pub ends_at: Option<Timestamp>,
 }
 
@@ -68,6 +80,43 @@ impl Manage {
         Ok(self.in_tenant("license.create", tsg_id, create).await?.value)
     }
 
+    /// Changes when a license ends. Keys that end with their license come to an earlier end with it, and the answer
+    /// waits until everybody has heard; a later one is for keys that are made from then on.
+    ///
+    /// # Errors
+    /// [`ManageError`]: `license_ended`, `stale_etag`, and what every use case may say.
+    pub async fn change_license(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        id: Uuid,
+        expected: &Expected,
+        change: &LicenseChange,
+        patience: Patience,
+    ) -> Result<Withdrawn<License>, ManageError> {
+        let update = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
+            needs(&standing.rights, Permission::License)?;
+            licenses::hold(tx, tsg_id, id).await?;
+            let before = read(tx, tsg_id, id).await?;
+            if before.ends_at <= standing.now {
+                return Err(ManageError::LicenseEnded);
+            }
+            expected.check(before.revision)?;
+            let Some(ends_at) = change.ends_at.map(|asked| asked.max(standing.now)) else {
+                return Ok((before, None));
+            };
+            if ends_at == before.ends_at {
+                // Who asks again for the end that it has waits for the change that brought it there.
+                let told = api_keys::read_receipt_seq(tx, tsg_id, &before.product, ends_at).await?;
+                return Ok((before, told));
+            }
+            end_at(tx, caller, &License { ends_at, ..before }).await?;
+            Ok((read(tx, tsg_id, id).await?, None))
+        };
+        self.withdraw("license.update", tsg_id, patience, update).await
+    }
+
     /// One license.
     ///
     /// # Errors
@@ -99,6 +148,20 @@ impl Manage {
         };
         Ok(self.in_tenant("license.list", tsg_id, list).await?.value)
     }
+}
+
+/// Writes the end of a license, and that of the keys that would outlive it.
+async fn end_at(tx: &mut Tx, caller: &Caller, license: &License) -> Result<(), ManageError> {
+    let License { id, tsg_id, product, ends_at, .. } = license;
+    if licenses::update(tx, license).await? == Changed::NotThere {
+        return Err(ManageError::NotFound);
+    }
+    let details = json!({ "product": product, "ends_at": ends_at });
+    record(tx, caller, tsg_id, "license.update", &id.to_string(), details).await?;
+    if products::find(tx, product).await?.is_some_and(|product| product.expires_with_license) {
+        api_keys::shorten_all(tx, tsg_id, product, *ends_at, &caller.client_id).await?;
+    }
+    Ok(())
 }
 
 async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<License, ManageError> {

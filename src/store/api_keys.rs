@@ -247,3 +247,36 @@ pub async fn revoke_all(
     let rows = tx.all(REVOKE, &[&tsg_id.as_str(), &account, &by, &reason]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
+
+/// Ends the keys of a product with its license where they would outlive it, and withdraws what they lose. Each has
+/// its audit event.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn shorten_all(
+    tx: &mut Tx,
+    tsg_id: &TsgId,
+    product: &str,
+    ends_at: Timestamp,
+    by: &str,
+) -> Result<(), StoreError> {
+    const SHORTEN: &str = include_str!("../../sql/queries/api_key_shorten_of_license.sql");
+    for row in tx.all(SHORTEN, &[&tsg_id.as_str(), &product, &ends_at, &by]).await? {
+        tx.withdraw(row.try_get(0)?);
+    }
+    Ok(())
+}
+
+/// The last change of the feed that withdrew something from the keys which [`shorten_all`] ended at this moment.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn read_receipt_seq(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    product: &str,
+    ends_at: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    const READ: &str = include_str!("../../sql/queries/api_key_read_receipt_seq_of_license.sql");
+    Ok(tx.one(READ, &[&tsg_id.as_str(), &product, &ends_at]).await?.try_get(0)?)
+}

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::columns::tsg_id;
-use super::{Inserted, StoreError, Tx};
+use super::{Changed, Inserted, StoreError, Tx};
 use crate::domain::tenant::TsgId;
 
 /// A license, current or past.
@@ -22,6 +22,9 @@ pub struct License {
     pub ends_at: Timestamp,
     /// When it was granted.
     pub created_at: Timestamp,
+    /// Raised by every change.
+    #[serde(skip)]
+    pub revision: i32,
 }
 
 impl License {
@@ -32,6 +35,7 @@ impl License {
             product: row.try_get("product")?,
             ends_at: row.try_get("ends_at")?,
             created_at: row.try_get("created_at")?,
+            revision: row.try_get("revision")?,
         })
     }
 }
@@ -58,7 +62,7 @@ pub async fn find(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Option<License>, 
     tx.opt(FIND, &[&tsg_id.as_str(), &id]).await?.as_ref().map(License::from_row).transpose()
 }
 
-/// The license under which a tenant may use a product now.
+/// The license under which a tenant may use a product now, held as it is until the end of the transaction.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -91,4 +95,24 @@ pub async fn insert(tx: &Tx, license: &NewLicense<'_>) -> Result<Inserted, Store
     let NewLicense { id, tsg_id, product, ends_at } = license;
     tx.run(SUPERSEDE, &[&tsg_id.as_str(), product]).await?;
     Ok(Inserted::from_count(tx.run(INSERT, &[&tsg_id.as_str(), id, product, ends_at]).await?))
+}
+
+/// Holds a license as it is until the end of the transaction, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn hold(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<(), StoreError> {
+    const HOLD: &str = include_str!("../../sql/queries/license_hold_one.sql");
+    tx.run(HOLD, &[&tsg_id.as_str(), &id]).await?;
+    Ok(())
+}
+
+/// Writes when a license ends that is held. What ends with it is [`super::api_keys::shorten_all`]'s.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &Tx, license: &License) -> Result<Changed, StoreError> {
+    const UPDATE: &str = include_str!("../../sql/queries/license_update_one.sql");
+    let License { id, tsg_id, ends_at, .. } = license;
+    Ok(Changed::from_count(tx.run(UPDATE, &[&tsg_id.as_str(), id, ends_at]).await?))
 }

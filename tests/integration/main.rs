@@ -18,6 +18,7 @@ mod key_events;
 mod key_policy;
 mod key_states;
 mod lease;
+mod licenses_end;
 mod limits_are_documented;
 mod lists_come_in_pages;
 mod main_path;

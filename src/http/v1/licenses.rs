@@ -8,11 +8,17 @@ use uuid::Uuid;
 use super::answer::{self, Answer, Version};
 use crate::domain::tenant::TsgId;
 use crate::http::ask::{Ask, Id};
-use crate::http::body::Creating;
+use crate::http::body::{Creating, Json};
 use crate::http::cursor::Paging;
+use crate::http::etag::{Changing, IfMatch};
 use crate::http::problem::Problem;
 use crate::manage::Manage;
-use crate::manage::licenses::NewLicense;
+use crate::manage::licenses::{LicenseChange, NewLicense};
+use crate::store::licenses::License;
+
+fn version(license: &License) -> Version {
+    Version::Revision(license.revision)
+}
 
 pub async fn list(manage: web::Data<Manage>, ask: Ask<TsgId, Paging<Uuid>>) -> Result<HttpResponse, Problem> {
     answer::page(manage.list_licenses(&ask.caller, &ask.path, &ask.rest.page).await?, &ask.rest, identity)
@@ -25,10 +31,23 @@ pub async fn create(
     let Creating { new, once } = ask.rest;
     let made = manage.create_license(&ask.caller, &ask.path, &new, once.as_ref()).await?;
     let location = format!("/v1/tenants/{}/licenses/{}", ask.path, made.value.id);
-    Answer::created(location).replayed(made.replayed).thing(&made.value, Version::Content)
+    Answer::created(location).replayed(made.replayed).thing(&made.value, version(&made.value))
 }
 
 pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<HttpResponse, Problem> {
     let (tsg_id, Id(id)) = ask.path;
-    Answer::ok().thing(&manage.license(&ask.caller, &tsg_id, id).await?, Version::Content)
+    let license = manage.license(&ask.caller, &tsg_id, id).await?;
+    Answer::ok().thing(&license, version(&license))
+}
+
+pub async fn change(
+    manage: web::Data<Manage>,
+    ask: Ask<(TsgId, Id), Changing<LicenseChange>>,
+) -> Result<HttpResponse, Problem> {
+    let (tsg_id, Id(id)) = ask.path;
+    let ((IfMatch(expected), patience), Json(change)) = ask.rest;
+    let changed = manage.change_license(&ask.caller, &tsg_id, id, &expected, &change, patience).await?;
+    let license = &changed.value;
+    let answer = answer::withdrawn(&changed, &tsg_id);
+    answer.thing_and_receipt(license, version(license), changed.receipt.as_ref())
 }

@@ -29,7 +29,7 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/tenants", [get(tenants::list), post(tenants::create)]);
     routes.at("/v1/tenants/{tsg_id}", [get(tenants::find)]);
     routes.at("/v1/tenants/{tsg_id}/licenses", [get(licenses::list), post(licenses::create)]);
-    routes.at("/v1/tenants/{tsg_id}/licenses/{license_id}", [get(licenses::find)]);
+    routes.at("/v1/tenants/{tsg_id}/licenses/{license_id}", [get(licenses::find), patch(licenses::change)]);
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts",
         [get(service_accounts::list), post(service_accounts::create)],
