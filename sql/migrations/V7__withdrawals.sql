@@ -6,7 +6,9 @@ ALTER TABLE api_key
     ADD shortened_at timestamptz;               -- when its end was brought forward: tokens of before may outlive it
 
 ALTER TABLE license ADD revision integer NOT NULL DEFAULT 1;
+ALTER TABLE tenant ADD revision integer NOT NULL DEFAULT 1;
 GRANT UPDATE (ends_at, revision) ON license TO carnet_tenant;
+GRANT UPDATE (name, status, revision) ON tenant TO carnet_tenant;
 
 CREATE OR REPLACE VIEW api_key_shown WITH (security_invoker = true) AS
 SELECT k.api_key_id, k.tsg_id, k.product, k.name,
@@ -108,4 +110,65 @@ BEGIN
         PERFORM pg_notify('carnet_change', '');
     END IF;
     RETURN QUERY SELECT unnest(v_flipped);
+END $$;
+
+-- append_changes for all accounts of the tenant that this transaction is in; none where there is none. They are listed
+-- under the lock: an account that is made at the same time is either among them, or first read after this commit.
+CREATE FUNCTION append_tenant_changes(p_withdraws boolean) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_credentials text[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(7027);
+    SELECT array_agg(client_id) INTO v_credentials
+    FROM service_account WHERE tsg_id = current_tsg() AND deleted_at IS NULL;
+    IF v_credentials IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN append_changes(v_credentials, p_withdraws);
+END $$;
+REVOKE ALL ON FUNCTION append_tenant_changes(boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_tenant_changes(boolean) TO carnet_tenant;
+
+-- What a caller may do in a tenant. One row always: alive: its account, secret and tenant still
+-- authenticate; reaches: the tenant exists and is the token's own or below it; rights:
+-- [{permission, products|null}].
+--
+-- Whoever changes something holds its own account as it is, so that it cannot be disabled between
+-- this question and the change that depends on it; and the account that is used (shared) or changed
+-- (exclusively), first. Last its own tenant, so that this is not suspended meanwhile (7031; who suspends a tenant
+-- holds it exclusively). These are advisory locks and not row locks because they queue fairly: with row
+-- locks, somebody who never stops asking could keep an administrator from disabling him.
+CREATE OR REPLACE FUNCTION caller_rights(
+    p_client_id text, p_credential_id text, p_token_tsg text, p_tsg_id text,
+    p_holds boolean, p_account uuid, p_changes_it boolean,
+    OUT alive boolean, OUT reaches boolean, OUT rights jsonb)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_path text[];
+BEGIN
+    SELECT path INTO v_path FROM tenant WHERE tsg_id = p_tsg_id;
+    reaches := coalesce(p_token_tsg = ANY (v_path), false);
+    IF p_holds AND reaches THEN
+        PERFORM CASE WHEN p_changes_it THEN pg_advisory_xact_lock(7029, hashtext(id::text))
+                     ELSE pg_advisory_xact_lock_shared(7029, hashtext(id::text)) END
+        FROM service_account WHERE id = p_account AND tsg_id = p_tsg_id;
+        PERFORM pg_advisory_xact_lock_shared(7029, hashtext(id::text))
+        FROM service_account WHERE client_id = p_client_id;
+        PERFORM pg_advisory_xact_lock_shared(7031, hashtext(tsg_id))
+        FROM service_account WHERE client_id = p_client_id;
+    END IF;
+    -- Each statement sees what was committed before it began, so what follows is true under the locks.
+    PERFORM 1
+    FROM service_account a
+    JOIN tenant t ON t.tsg_id = a.tsg_id
+    JOIN client_secret s ON s.service_account_id = a.id
+    WHERE a.client_id = p_client_id AND a.enabled AND a.deleted_at IS NULL
+      AND t.status = 'active' AND s.credential_id = p_credential_id AND s.status = 'valid'
+      AND (s.expires_at IS NULL OR s.expires_at > clock_timestamp());
+    alive := FOUND;
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('permission', rp.permission, 'products', g.products)), '[]')
+    INTO rights
+    FROM access_policy g JOIN role_permission rp ON rp.role_id = g.role_id
+    WHERE alive AND reaches AND g.principal = p_client_id AND g.target_tsg_id = ANY (v_path);
 END $$;

@@ -223,7 +223,8 @@ fn status(error: &ManageError) -> StatusCode {
         E::PermissionDenied(_) | E::CannotGrant(_) | E::OnlyAtRoot => StatusCode::FORBIDDEN,
         E::NotFound => StatusCode::NOT_FOUND,
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
-        E::LicenseExists(_)
+        E::OwnTenant
+        | E::LicenseExists(_)
         | E::LicenseEnded
         | E::ServiceAccountNameTaken(_)
         | E::TooManySecrets

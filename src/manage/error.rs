@@ -39,6 +39,9 @@ pub enum ManageError {
         /// What it names.
         tsg_id: String,
     },
+    /// Nobody locks himself out.
+    #[error("Your own token is for this tenant; it can be suspended from above only.")]
+    OwnTenant,
     /// No such products.
     #[error("There is no product {}.", .names.join(", "))]
     UnknownProduct {
@@ -171,6 +174,7 @@ impl ManageError {
             Self::StaleEtag(_) => "stale_etag",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::NotADescendant { .. } => "not_a_descendant",
+            Self::OwnTenant => "own_tenant",
             Self::UnknownProduct { .. } => "unknown_product",
             Self::EndsInPast => "ends_in_past",
             Self::LicenseExists(_) => "license_exists",
@@ -227,6 +231,7 @@ impl ManageError {
             | Self::CannotGrant(_)
             | Self::StaleEtag(_)
             | Self::IdempotencyKeyReused
+            | Self::OwnTenant
             | Self::LicenseExists(_)
             | Self::LicenseEnded
             | Self::TooManySecrets

@@ -1,16 +1,20 @@
-//! Tenants: made below the caller's own or below a descendant; we choose the number.
+//! Tenants: made below the caller's own or below a descendant; we choose the number. And suspended, from above: then
+//! none of its own accounts may authenticate. What is below it, and what acts in it from above, goes on.
 
 use garde::Validate;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::once::{self, Made, Once};
-use super::{Caller, Listing, Manage, ManageError, Page, needs, reads, record, redrawn, text};
+use super::{
+    Caller, Expected, Listing, Manage, ManageError, Page, Patience, Withdrawn, needs, reads, record, redrawn,
+    text,
+};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
-use crate::store::Tx;
 use crate::store::caller::Hold;
-use crate::store::tenants::{self, Tenant};
+use crate::store::tenants::{self, Tenant, TenantStatus};
+use crate::store::{Changed, Tx};
 
 /// A tenant to make.
 #[derive(Clone, Debug, Deserialize, Validate)]
@@ -22,6 +26,20 @@ pub struct NewTenant {
     /// The tenant above; the caller's own when not given.
     #[garde(skip)]
     pub parent_tsg_id: Option<TsgId>,
+}
+
+/// What to change of a tenant; what is not given stays (RFC 7396).
+#[derive(Clone, Debug, Default, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct TenantChange {
+    /// What people will call it.
+    #[garde(length(chars, min = 1, max = 128), inner(custom(text::one_line)))]
+    #[serde(default, deserialize_with = "text::given")]
+    pub name: Option<String>,
+    /// Whether its accounts may authenticate.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "text::given")]
+    pub status: Option<TenantStatus>,
 }
 
 impl Manage {
@@ -57,6 +75,47 @@ impl Manage {
         redrawn("tenant_pkey", run).await
     }
 
+    /// Changes a tenant. Suspending it waits until nobody accepts any of its accounts.
+    ///
+    /// # Errors
+    /// [`ManageError`]: `own_tenant`, `stale_etag`, and what every use case may say.
+    pub async fn change_tenant(
+        &self,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        expected: &Expected,
+        change: &TenantChange,
+        patience: Patience,
+    ) -> Result<Withdrawn<Tenant>, ManageError> {
+        let update = async |tx: &mut Tx| {
+            let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
+            needs(&standing.rights, Permission::Tenant)?;
+            let suspends = change.status == Some(TenantStatus::Suspended);
+            if suspends {
+                // From a token for another tenant, which is then above it, and so is the caller's account.
+                if caller.tsg_id == *tsg_id {
+                    return Err(ManageError::OwnTenant);
+                }
+                tenants::hold_callers(tx, tsg_id).await?;
+            }
+            tenants::hold(tx, tsg_id).await?;
+            let before = read(tx, tsg_id, tsg_id).await?;
+            expected.check(before.revision)?;
+            let after = changed(&before, change);
+            if after != before {
+                if tenants::update(tx, &before, &after).await? == Changed::NotThere {
+                    return Err(ManageError::NotFound);
+                }
+                let details = json!({ "name": after.name, "status": after.status });
+                record(tx, caller, tsg_id, action(&before, &after), tsg_id.as_str(), details).await?;
+            }
+            // Who asks again to suspend it waits for the change that did so.
+            let told = if suspends { tenants::read_receipt_seq(tx, tsg_id).await? } else { None };
+            Ok((read(tx, tsg_id, tsg_id).await?, told))
+        };
+        self.withdraw("tenant.update", tsg_id, patience, update).await
+    }
+
     /// One tenant.
     ///
     /// # Errors
@@ -87,6 +146,19 @@ impl Manage {
             Ok(Listing::of(rows, page, |t| t.tsg_id.clone()))
         };
         Ok(self.in_tenant("tenant.list", own, list).await?.value)
+    }
+}
+
+fn changed(before: &Tenant, change: &TenantChange) -> Tenant {
+    let name = change.name.as_ref().unwrap_or(&before.name).clone();
+    Tenant { name, status: change.status.unwrap_or(before.status), ..before.clone() }
+}
+
+fn action(before: &Tenant, after: &Tenant) -> &'static str {
+    match after.status {
+        status if status == before.status => "tenant.update",
+        TenantStatus::Active => "tenant.activate",
+        TenantStatus::Suspended => "tenant.suspend",
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
 use super::columns::{tsg_id, tsg_id_opt, variant};
-use super::{StoreError, Tx};
+use super::{Changed, StoreError, Tx};
 use crate::domain::tenant::TsgId;
 
 /// Whether a tenant's accounts may authenticate.
@@ -31,6 +31,18 @@ pub struct Tenant {
     pub status: TenantStatus,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Raised by every change.
+    #[serde(skip)]
+    pub revision: i32,
+}
+
+impl TenantStatus {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
 }
 
 impl Tenant {
@@ -41,6 +53,7 @@ impl Tenant {
             parent_tsg_id: tsg_id_opt(row, "parent_tsg_id")?,
             status: variant(row, "status")?,
             created_at: row.try_get("created_at")?,
+            revision: row.try_get("revision")?,
         })
     }
 }
@@ -69,6 +82,53 @@ pub async fn list(
     let after = after.map(TsgId::as_str);
     let rows = tx.all(LIST, &[&top.as_str(), &after, &limit]).await?;
     rows.iter().map(Tenant::from_row).collect()
+}
+
+/// Holds a tenant as it is until the end of the transaction, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn hold(tx: &Tx, tsg_id: &TsgId) -> Result<(), StoreError> {
+    const HOLD: &str = include_str!("../../sql/queries/tenant_hold_one.sql");
+    tx.run(HOLD, &[&tsg_id.as_str()]).await?;
+    Ok(())
+}
+
+/// Lets nobody change anything as an account of this tenant until the end of the transaction. Whose own account is of
+/// this tenant must not ask for it, and it comes before [`hold`].
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn hold_callers(tx: &Tx, tsg_id: &TsgId) -> Result<(), StoreError> {
+    const HOLD: &str = include_str!("../../sql/queries/tenant_hold_callers.sql");
+    tx.one(HOLD, &[&tsg_id.as_str()]).await?;
+    Ok(())
+}
+
+/// Writes what may change of the transaction's own tenant, which is held, as a new revision. Touches all its accounts
+/// when the status is another; suspending takes everything away from them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &mut Tx, before: &Tenant, after: &Tenant) -> Result<Changed, StoreError> {
+    const UPDATE: &str = include_str!("../../sql/queries/tenant_update_one.sql");
+    let columns: super::Params<'_> = &[&after.tsg_id.as_str(), &after.name, &after.status.name()];
+    let changed = Changed::from_count(tx.run(UPDATE, columns).await?);
+    match after.status {
+        status if status == before.status => {}
+        TenantStatus::Active => tx.touch_tenant(),
+        TenantStatus::Suspended => tx.withdraw_tenant(),
+    }
+    Ok(changed)
+}
+
+/// The last change of the feed that withdrew something from any account of a tenant.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn read_receipt_seq(tx: &Tx, tsg_id: &TsgId) -> Result<Option<i64>, StoreError> {
+    const READ: &str = include_str!("../../sql/queries/tenant_read_receipt_seq.sql");
+    Ok(tx.one(READ, &[&tsg_id.as_str()]).await?.try_get(0)?)
 }
 
 /// Writes a tenant below `parent`.

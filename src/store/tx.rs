@@ -45,6 +45,7 @@ impl Caused for StoreError {
 pub struct Tx {
     client: Lent,
     touched: BTreeSet<String>,
+    whole_tenant: bool,
     withdraws: bool,
 }
 
@@ -100,24 +101,41 @@ impl Tx {
         self.withdraws = true;
     }
 
+    /// Says that the records of all accounts of the transaction's tenant are others after it.
+    pub fn touch_tenant(&mut self) {
+        self.whole_tenant = true;
+    }
+
+    /// Says that this takes something away from all accounts of the transaction's tenant.
+    pub fn withdraw_tenant(&mut self) {
+        self.touch_tenant();
+        self.withdraws = true;
+    }
+
     async fn commit(self) -> Result<Option<i64>, StoreError> {
         const APPEND: &str = include_str!("../../sql/queries/change_append.sql");
-        let seq = if self.touched.is_empty() {
+        const APPEND_TENANT: &str = include_str!("../../sql/queries/change_append_tenant.sql");
+        let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
+        let seq = if self.whole_tenant {
+            self.append_and_commit(APPEND_TENANT, &[&self.withdraws]).await?
+        } else if touched.is_empty() {
             self.client.batch_execute("COMMIT").await?;
             None
         } else {
-            let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
-            let append = self.client.prepare_cached(APPEND).await?;
-            // In one go, so that the lock is not held for a round trip. Should the first fail, the
-            // second rolls back.
-            let values: Params<'_> = &[&touched, &self.withdraws];
-            let (appended, committed) =
-                join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;
-            let seq = appended?.try_get(0)?;
-            committed?;
-            seq
+            self.append_and_commit(APPEND, &[&touched, &self.withdraws]).await?
         };
+        drop(touched);
         self.client.give_back();
+        Ok(seq)
+    }
+
+    /// In one go, so that the lock is not held for a round trip. Should the first fail, the second rolls back.
+    async fn append_and_commit(&self, append: &str, values: Params<'_>) -> Result<Option<i64>, StoreError> {
+        let append = self.client.prepare_cached(append).await?;
+        let (appended, committed) =
+            join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;
+        let seq = appended?.try_get(0)?;
+        committed?;
         Ok(seq)
     }
 
@@ -170,7 +188,7 @@ impl Store {
         E: From<StoreError>,
     {
         let client = self.lend(&self.tenant).await?;
-        let mut tx = Tx { client, touched: BTreeSet::new(), withdraws: false };
+        let mut tx = Tx { client, touched: BTreeSet::new(), whole_tenant: false, withdraws: false };
         // A tsg_id is ten digits by its type, so it can stand in the statement.
         let begin = format!("BEGIN; SET LOCAL carnet.tsg_id = '{tsg_id}'");
         within(self.options.timeout, async { Ok(tx.client.batch_execute(&begin).await?) }).await?;

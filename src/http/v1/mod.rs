@@ -27,7 +27,7 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/regions/{region}/drain", [post(regions::drain)]);
     routes.at("/v1/regions/{region}/rejoin", [post(regions::rejoin)]);
     routes.at("/v1/tenants", [get(tenants::list), post(tenants::create)]);
-    routes.at("/v1/tenants/{tsg_id}", [get(tenants::find)]);
+    routes.at("/v1/tenants/{tsg_id}", [get(tenants::find), patch(tenants::change)]);
     routes.at("/v1/tenants/{tsg_id}/licenses", [get(licenses::list), post(licenses::create)]);
     routes.at("/v1/tenants/{tsg_id}/licenses/{license_id}", [get(licenses::find), patch(licenses::change)]);
     routes.at(
