@@ -36,6 +36,7 @@ async fn a_field_has_the_length_that_the_contract_gives_it() {
     let token = scene.admin_token().await;
     let account = scene.account("measured").await;
     let changed = scene.path(&format!("service-accounts/{}", account.id));
+    let secrets = format!("{changed}/secrets");
     let key = json!({ "product": "p", "service_account_id": account.id });
     let grant = json!({ "principal": "p", "role": "r", "products": "all" });
     let table = [
@@ -56,10 +57,14 @@ async fn a_field_has_the_length_that_the_contract_gives_it() {
         ),
         ("NewAccessPolicy", scene.path("access-policies"), grant.clone(), &["principal", "role"]),
         ("NewApiKey", scene.path("api-keys"), key, &["product", "name", "comment"]),
+        ("NewSecret", secrets.clone(), json!({}), &["name"]),
+        ("Rotation", format!("{secrets}/0000000000000000/rotate"), json!({}), &["name"]),
+        ("ApiKeyChange", scene.path("api-keys/42"), json!({}), &["name", "comment"]),
+        ("TenantChange", format!("/v1/tenants/{}", scene.tsg_id), json!({}), &["name"]),
         ("Revocation", scene.path("api-keys/42/revoke"), json!({}), &["reason"]),
     ];
-    let status = async |path: &str, body: &Value| {
-        let method = if path.contains("service-accounts/") { Method::PATCH } else { Method::POST };
+    let status = async |schema: &str, path: &str, body: &Value| {
+        let method = if schema.ends_with("Change") { Method::PATCH } else { Method::POST };
         let request = scene.client.request(method, path).bearer_auth(&token).header("if-match", "*");
         let answer = scene.client.send(request.json(body)).await;
         let field = answer.json()["errors"][0]["field"].as_str().unwrap_or_default().to_owned();
@@ -73,8 +78,12 @@ async fn a_field_has_the_length_that_the_contract_gives_it() {
                 body[field] = json!(text(field, length));
                 body
             };
-            assert_ne!(status(&path, &of(most)).await.0, 400, "{schema}.{field} of {most}");
-            assert_eq!(status(&path, &of(most + 1)).await, (400, field.to_owned()), "{schema}.{field}");
+            assert_ne!(status(schema, &path, &of(most)).await.0, 400, "{schema}.{field} of {most}");
+            assert_eq!(
+                status(schema, &path, &of(most + 1)).await,
+                (400, field.to_owned()),
+                "{schema}.{field}"
+            );
         }
     }
     for (schema, path, body, field) in [
@@ -86,7 +95,7 @@ async fn a_field_has_the_length_that_the_contract_gives_it() {
         for (count, taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
             let mut body = body.clone();
             body[field] = json!(vec!["x"; count]);
-            assert_eq!(status(&path, &body).await.0 != 400, taken, "{count} {field}");
+            assert_eq!(status(schema, &path, &body).await.0 != 400, taken, "{count} {field}");
         }
     }
 }
