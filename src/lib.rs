@@ -8,7 +8,7 @@
 //! know each other:
 //!
 //! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, verify, manage }
-//! ← http ← app ← dev ← main`
+//! ← http ← app ← { dev, cli } ← main`
 //!
 //! **Invariants** (each has a test):
 //! - Redis never enforces revocation; the floor in memory does ([`directory::floor`]).
@@ -19,6 +19,7 @@
 //! - Only [`http`] says `StatusCode`.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dev;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use carnet::app::{self, App};
+use carnet::cli::regions::{self, RegionsArguments};
 use carnet::config::Config;
 use carnet::dev::{self, DevOptions};
 use carnet::manage::bootstrap::bootstrap;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(long)]
         tenant: String,
     },
+    /// See how the regions are doing; take one out of use, into use again, or away.
+    Regions(RegionsArguments),
     /// Print a new master key for the setting `master_keys`.
     MasterKey {
         /// Its name, 1 to 16 of a-z, 0-9 and '-'. A new key needs a new name.
@@ -135,6 +138,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             println!("tsg_id={}\nclient_id={}", made.tsg_id, made.client_id);
             println!("client_secret={}", made.client_secret.expose());
             eprintln!("The secret is shown this once. It works as soon as a server of every region has it.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Regions(arguments) => {
+            regions::run(arguments).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::MasterKey { id } => {

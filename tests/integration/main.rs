@@ -29,6 +29,7 @@ mod readme_walk;
 mod receipts_can_be_read;
 mod regions;
 mod regions_are_operated;
+mod regions_command;
 mod revocations_are_proven;
 mod rotations;
 mod sealed_cache;

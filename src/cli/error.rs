@@ -1,0 +1,123 @@
+//! Why a command did not do what it was asked, and which one comes next.
+
+use serde::Deserialize;
+
+/// A refusal of the server's, an outage, or something missing here.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Nobody said where the server is.
+    #[error("no server is named: set CARNET_URL, or give --url (`carnet dev` prints a line to paste)")]
+    NoUrl,
+    /// Nobody said who asks.
+    #[error(
+        "{0} is not set: it must be that of an administrator (`carnet dev` and `carnet bootstrap` print one)"
+    )]
+    NoAccount(&'static str),
+    /// A file with certificates that cannot be used.
+    #[error("CARNET_CA_FILE: {path} cannot be used: {why}")]
+    CaFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No answer.
+    #[error(
+        "{url} cannot be reached: {why}. Is it the URL of a Carnet that runs? Try `curl {url}/.well-known/jwks.json`"
+    )]
+    Unreachable {
+        /// Whom we asked.
+        url: String,
+        /// What happened.
+        why: String,
+    },
+    /// It says that it cannot answer now.
+    #[error("{url} cannot answer now: {why}. Try again in a moment")]
+    Unavailable {
+        /// Whom we asked.
+        url: String,
+        /// What it says.
+        why: String,
+    },
+    /// An answer that makes no sense.
+    #[error("{url} is no Carnet, or of another version: {why}")]
+    NotUnderstood {
+        /// Whom we asked.
+        url: String,
+        /// What it answered.
+        why: String,
+    },
+    /// The secret is wrong, or not yet or no more valid.
+    #[error("{client_id} gets no token: {why}. Check CARNET_CLIENT_ID and CARNET_CLIENT_SECRET")]
+    NoToken {
+        /// Who asked.
+        client_id: String,
+        /// What the server says.
+        why: String,
+    },
+    /// A problem, and what can be done about it.
+    #[error("{problem}{}", next_command(&problem.code, region.as_deref()))]
+    Refused {
+        /// What the server says.
+        problem: Problem,
+        /// The region that it is about.
+        region: Option<String>,
+    },
+    /// The output could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// What a server says of an error (RFC 9457).
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub detail: String,
+}
+
+impl CliError {
+    /// Whether the same may succeed in a moment.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Unavailable { .. } => true,
+            Self::Refused { problem, .. } => matches!(&*problem.code, "unavailable" | "internal"),
+            _ => false,
+        }
+    }
+}
+
+fn next_command(code: &str, region: Option<&str>) -> String {
+    let region = region.unwrap_or("NAME");
+    match code {
+        "not_found" => " `carnet regions list` shows those that there are.".to_owned(),
+        "region_in_use" => format!(" `carnet regions drain {region} --wait` waits for that."),
+        "last_required_region" => " `carnet regions list` shows how the others are doing.".to_owned(),
+        "not_draining" => format!(" `carnet regions show {region}` says what it is."),
+        "permission_denied" => {
+            " Use an account of a tenant at the root that holds iam.region, or iam.read to look.".to_owned()
+        }
+        "unavailable" => " Try again in a moment.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_next_command_with_the_region_in_it() {
+        let refused = |code: &str| {
+            let problem = Problem { code: code.to_owned(), detail: "So it is.".to_owned() };
+            CliError::Refused { problem, region: Some("eu".to_owned()) }
+        };
+        let said = refused("region_in_use").to_string();
+        assert_eq!(said, "So it is. `carnet regions drain eu --wait` waits for that.");
+        assert_eq!(refused("something_new").to_string(), "So it is.");
+        assert!(refused("unavailable").is_passing() && !refused("not_found").is_passing());
+    }
+}

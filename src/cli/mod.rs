@@ -1,0 +1,13 @@
+//! Commands for operators: clients of the HTTP API like any other, with the rights of the account that they use.
+//!
+//! They print what they are asked for on standard output and everything else on standard error; each error names
+//! what to do next. Nothing here knows of stores: what an operator can do, a program of theirs can do as well.
+
+mod api;
+mod error;
+pub mod regions;
+mod table;
+mod waiting;
+
+pub use api::Account;
+pub use error::CliError;
