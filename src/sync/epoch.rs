@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::contest::Contest;
 use super::warming::is_same_cache;
 use super::{FeedStatus, StartError};
 use crate::region::{Look, Region, RegionError};
@@ -24,6 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const AGREE: Duration = Duration::from_secs(3);
 
 pub(super) struct EpochWatch {
+    pub contest: Contest,
     pub store: Store,
     pub region: Region,
     pub region_name: String,
@@ -74,7 +76,11 @@ impl EpochWatch {
         }
         let look = marked(&self.region, look).await?;
         let Some(cache) = life_of(look) else { return Ok(()) };
+        if !self.contest.admits(&cache, &self.region_name) {
+            return Ok(());
+        }
         if let Some(epoch) = self.store.raise_epoch(&self.region_name, now.epoch, &cache).await? {
+            self.contest.note_raised(cache);
             let region = &self.region_name;
             metrics::counter!("carnet_epochs_raised_total", "region" => region.clone()).increment(1);
             if now.cache.is_some() {

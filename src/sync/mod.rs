@@ -23,6 +23,7 @@ use crate::token::keyring::KeyringCell;
 
 mod auditor;
 mod comparing;
+mod contest;
 mod epoch;
 mod feed;
 mod gauges;
@@ -159,6 +160,7 @@ impl Sync {
         drop(connection);
         let region_name = who.region.clone();
         let epochs = epoch::EpochWatch {
+            contest: contest::Contest::new(Arc::clone(&knowledge.clock)),
             store: store.clone(),
             region: region.clone(),
             region_name: region_name.clone(),
