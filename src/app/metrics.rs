@@ -114,4 +114,11 @@ pub(super) fn introduce(region: &str) {
     for name in AT_ZERO_IN_REGION {
         metrics::counter!(name, "region" => region.to_owned()).increment(0);
     }
+    for of in ["redis", "memory"] {
+        for why in ["missing", "unreadable", "stale", "divergent"] {
+            let region = region.to_owned();
+            metrics::counter!("carnet_audit_repairs_total", "region" => region, "of" => of, "why" => why)
+                .increment(0);
+        }
+    }
 }
