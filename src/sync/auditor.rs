@@ -107,9 +107,6 @@ impl Auditor {
         self.is_here(&place, batch)?;
         let flaws = compare(&self.warming, &Cache::Redis(&place), batch).await?;
         self.is_here(&place, batch)?;
-        for (entry, flaw) in &flaws {
-            self.note("redis", entry, *flaw, tally);
-        }
         // What is armed or behind gives way by itself, the rest is written over.
         let part = |over: bool| {
             let rewritten = flaws
@@ -119,6 +116,10 @@ impl Auditor {
         };
         region.fill_many(&place, &part(true), true).await?;
         region.fill_many(&place, &part(false), false).await?;
+        // What could not be put right is found again, and counted then.
+        for (entry, flaw) in &flaws {
+            self.note("redis", entry, *flaw, tally);
+        }
         // An entry that is live never falls out, one that nobody can use does.
         let used = batch.entries.iter().filter(|entry| !entry.record.secrets.is_empty());
         let used: Vec<&str> = used.map(|entry| entry.record.credential.as_str()).collect();
