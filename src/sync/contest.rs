@@ -67,12 +67,12 @@ mod tests {
     fn who_is_raised_against_waits_longer_each_time() {
         let clock = Arc::new(Clock::default());
         let contest = Contest::new(Arc::clone(&clock));
-        for wait in [2, 4, 8] {
+        for wait_ms in [2_000, 4_000, 8_000] {
             assert!(contest.admits(&cache("ours"), "eu"));
             contest.note_raised(cache("ours"));
             // Somebody else has raised it since.
             assert!(!contest.admits(&cache("ours"), "eu"));
-            clock.push(Duration::from_secs(wait) - Duration::from_millis(500));
+            clock.push(Duration::from_millis(wait_ms - 500));
             assert!(!contest.admits(&cache("ours"), "eu"));
             clock.push(Duration::from_millis(501));
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::client::Client;
+use crate::support::process::Process;
 use crate::support::scene::Scene;
 use crate::support::server::Server;
 use crate::support::stores::{OwnStores, config, database, run_sql, sql_value};
@@ -158,4 +159,100 @@ async fn a_redis_that_evicts_is_refused() {
     let settings = config(&database().await, &own.stores.redis_urls()[0], &json!({}));
     let refused = Server::try_start(settings).await.err().expect("refused");
     assert!(refused.contains("allkeys-lru") && refused.contains("noeviction"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_redis_that_begins_to_evict_is_warmed_no_more_until_it_keeps_what_it_gets() {
+    let own = OwnStores::start(1);
+    let settings = json!({ "region": "evicting" });
+    let scene = Scene::on(own.migrated().await, own.stores.redis_urls()[0].clone(), &settings).await;
+    let account = scene.account("before").await;
+    scene.token_of(&account, &[]).await;
+    let mut connection = redis(&scene.redis_url).await;
+    let mut set = async |policy: &str| {
+        let command = ["SET", "maxmemory-policy", policy];
+        redis::cmd("CONFIG").arg(&command).query_async::<()>(&mut connection).await.expect("set");
+        // Somebody looks four times a second.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    };
+    set("allkeys-lru").await;
+    let late = scene.account("late").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.client.token(&late.client_id, &late.client_secret, &[]).await.expect(503);
+    scene.token_of(&account, &[]).await;
+    set("noeviction").await;
+    scene.token_of(&late, &[]).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_a_replica_is_refused_and_one_that_becomes_one_is_warmed_no_more() {
+    let own = OwnStores::start(1);
+    let scene = Scene::on(own.migrated().await, own.stores.redis_urls()[0].clone(), &json!({})).await;
+    let mut connection = redis(&scene.redis_url).await;
+    let mut follow = async |of: [&str; 2]| {
+        redis::cmd("REPLICAOF").arg(&of).query_async::<()>(&mut connection).await.expect("it follows");
+    };
+    follow(["127.0.0.1", "1"]).await;
+    let late = scene.account("late").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.client.token(&late.client_id, &late.client_secret, &[]).await.expect(503);
+    let second = config(&scene.database_url, &scene.redis_url, &json!({}));
+    let refused = Server::try_start(second).await.err().expect("refused");
+    assert!(refused.contains("replica"), "{refused}");
+    follow(["NO", "ONE"]).await;
+    scene.token_of(&late, &[]).await;
+}
+
+#[tokio::test]
+async fn a_region_with_other_master_keys_is_refused_and_told_why() {
+    let own = OwnStores::start(1);
+    let scene = Scene::new().await;
+    let other = "test:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+    let settings = json!({ "region": "eu", "master_keys": other });
+    let eu = config(&scene.database_url, &own.stores.redis_urls()[0], &settings);
+    let refused = Server::try_start(eu).await.err().expect("refused");
+    assert!(refused.contains("master keys are not those of this database"), "{refused}");
+    assert_eq!(state(&scene, "eu").await, None, "it leaves no region behind that anybody waits for");
+}
+
+/// An installation that was asleep while another took its region's name: it accepts nothing that was taken away
+/// meanwhile, and the two do not keep each other from working.
+#[tokio::test]
+async fn a_region_s_name_that_was_taken_while_its_owner_slept_is_told_of_and_nothing_stale_is_served() {
+    let own = OwnStores::start(2);
+    let (database_url, urls) = (own.migrated().await, own.stores.redis_urls());
+    let settings = json!({ "lease_seconds": 2, "quarantine_seconds": 60 });
+    let scene = Scene::on(database_url, urls[0].clone(), &settings).await;
+    let account = scene.account("disabled meanwhile").await;
+    scene.token_of(&account, &[]).await;
+    let stores = (scene.database_url.clone(), urls[0].clone());
+    let asleep = [("CARNET_LEASE_SECONDS", "2")];
+    let first = Process::serve((&stores.0, &stores.1), &asleep, &[]).await;
+    let there = Client::new(&first.url);
+    there.token(&account.client_id, &account.client_secret, &[]).await.expect(200);
+
+    let Scene { server, database_url, tsg_id, admin, .. } = scene;
+    let paused = first.pause();
+    drop(server);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let server = Server::start(config(&database_url, &urls[1], &settings)).await;
+    let (client, redis_url) = (Client::new(&server.url), urls[1].clone());
+    let scene = Scene { server, client, database_url, redis_url, tsg_id, admin };
+    let disable =
+        format!("UPDATE service_account SET enabled = false WHERE client_id = '{}'", account.client_id);
+    scene.change_record(&account.client_id, &disable).await;
+    drop(paused);
+
+    let (started, mut seen) = (Instant::now(), Vec::new());
+    while started.elapsed() < Duration::from_secs(15) {
+        seen.push(there.token(&account.client_id, &account.client_secret, &[]).await.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!seen.contains(&200) && seen.contains(&401), "{seen:?}");
+    assert!(!first.lines("use another Redis").is_empty(), "{:?}", first.lines("epoch"));
+    let epoch = sql_value(&scene.database_url, "SELECT epoch FROM region").await.expect("an epoch");
+    assert!(epoch.parse::<u32>().expect("a number") < 10, "they raise it against each other: {epoch}");
+    let late = scene.account("made meanwhile").await;
+    scene.token_of(&late, &[]).await;
+    there.token(&late.client_id, &late.client_secret, &[]).await.expect(200);
 }

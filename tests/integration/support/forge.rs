@@ -83,6 +83,11 @@ impl Forger {
         self.region.fill(&self.place, &forged, true).await.expect("written");
     }
 
+    /// Writes an entry as a warmer does, or over whatever is there.
+    pub async fn write(&self, entry: &Entry, over: bool) {
+        self.region.fill(&self.place, entry, over).await.expect("written");
+    }
+
     /// What lies there, as it lies there.
     pub async fn fields(&mut self, account: &Account) -> Fields {
         let key = self.key(account);

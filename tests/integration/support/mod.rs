@@ -8,6 +8,7 @@ pub mod forge;
 #[allow(dead_code, reason = "the fault suite uses all of it")]
 pub mod link;
 pub mod metrics;
+pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod read_token;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use carnet::app::App;
 use carnet::clock::Clock;
@@ -18,6 +19,15 @@ pub struct Server {
     pub clock: Arc<Clock>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Waits until a server has a lease: what it is asked before may be answered by Postgres, whatever caches hold.
+pub async fn ready(health_url: &str) {
+    let started = Instant::now();
+    while reqwest::get(format!("{health_url}/readyz")).await.is_ok_and(|answer| answer.status() != 200) {
+        assert!(started.elapsed() < Duration::from_secs(20), "it gets no lease");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 struct Started {

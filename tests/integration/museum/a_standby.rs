@@ -83,6 +83,53 @@ async fn an_instance_that_is_led_to_a_standby_gives_no_tokens_to_cold_clients() 
     }
 }
 
+/// What a standby that is held back says of an account that was disabled since, over a connection that was made when it
+/// might have been the primary: an error, or whether it is enabled.
+async fn word_of_a_lagging_standby(before: &str) -> Result<Option<String>, tokio_postgres::Error> {
+    let own = OwnStores::start(1);
+    let scene = Scene::on(own.migrated().await, own.stores.redis_urls()[0].clone(), &json!({})).await;
+    run_sql(&scene.database_url, before).await;
+    let account = scene.account("disabled since").await;
+    scene.token_of(&account, &[]).await;
+    let standby = standby_of(&own).await;
+    let url = standby.stores.database_url();
+    run_sql(url, "SELECT pg_wal_replay_pause()").await;
+    until(url, "SELECT pg_get_wal_replay_pause_state()", "paused").await;
+    let disable =
+        format!("UPDATE service_account SET enabled = false WHERE client_id = '{}'", account.client_id);
+    scene.change_record(&account.client_id, &disable).await;
+    scene.client.token(&account.client_id, &account.client_secret, &[]).await.expect(401);
+
+    let (connection, driver) = tokio_postgres::connect(url, NoTls).await.expect("it reads");
+    tokio::spawn(driver);
+    // As in `credential_read.sql`.
+    let read = format!(
+        "SELECT r.record->>'enabled' FROM authority_now() n LEFT JOIN credential_record r ON r.credential = '{}'",
+        account.client_id,
+    );
+    let row = connection.query_one(&read, &[]).await?;
+    Ok(row.get(0))
+}
+
+#[tokio::test]
+async fn a_lagging_standby_has_no_say() {
+    let refused = word_of_a_lagging_standby("SELECT 1").await.expect_err("refused");
+    assert!(format!("{refused:?}").contains("recovery is in progress"), "{refused:?}");
+}
+
+/// The twin: a history that a standby can tell as well.
+#[tokio::test]
+async fn twin_when_a_standby_may_speak_it_says_what_was_so_once() {
+    let url = crate::support::stores::database().await;
+    let function = sql_value(&url, "SELECT pg_get_functiondef('authority_now'::regproc)").await;
+    let function = function.expect("a function");
+    let wal = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer";
+    let told = function.replace(wal, "1");
+    assert_ne!(told, function);
+    let word = word_of_a_lagging_standby(&told).await.expect("an answer");
+    assert_eq!(word.as_deref(), Some("true"), "enabled, it says");
+}
+
 /// Waits until a query has this answer.
 async fn until(database_url: &str, query: &str, answer: &str) {
     let began = Instant::now();

@@ -8,6 +8,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::support::client::Client;
+use crate::support::forge::Forger;
 use crate::support::scene::{Account, Scene};
 use crate::support::server::Server;
 use crate::support::stores::{self, OwnStores, run_sql, run_tool, sql_value};
@@ -33,7 +34,7 @@ fn settings() -> serde_json::Value {
 
 impl Future {
     async fn new(before: &str) -> Self {
-        let own = OwnStores::start(1);
+        let own = OwnStores::start(2);
         let (database_url, redis_url) = (own.migrated().await, own.stores.redis_urls()[0].clone());
         run_sql(&database_url, before).await;
         let scene = Scene::on(database_url, redis_url, &settings()).await;
@@ -99,7 +100,7 @@ async fn noticed(database_url: &str, before: &str) {
     let noticed = format!("SELECT count(*) FROM authority WHERE incarnation <> {before}");
     let started = Instant::now();
     while sql_value(database_url, &noticed).await.as_deref() != Some("1") {
-        assert!(started.elapsed() < Duration::from_secs(10), "nobody has noticed");
+        assert!(started.elapsed() < Duration::from_secs(5), "nobody has noticed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -107,14 +108,32 @@ async fn noticed(database_url: &str, before: &str) {
 const INCARNATION: &str = "SELECT incarnation FROM authority";
 
 #[tokio::test]
-async fn a_running_server_notices_and_starts_over() {
+async fn running_regions_notice_fail_closed_and_start_over() {
     let future = Future::new("").await;
-    let url = &future.scene.database_url;
+    let (url, redis_urls) = (&future.scene.database_url, future.own.stores.redis_urls());
+    // A region that the backup does not know at all.
+    let settings = json!({ "region": "eu", "lease_seconds": 2 });
+    let eu = Server::start(stores::config(url, &redis_urls[1], &settings)).await;
+    let there = Client::new(&eu.url);
+    let lost_there =
+        async || there.token(&future.lost.client_id, &future.lost.client_secret, &[]).await.status;
+    assert_eq!(lost_there().await, 200);
     let before = sql_value(url, INCARNATION).await.expect("a history");
     let restore = ["--clean", "--if-exists", "--exit-on-error", &path_of(&future.dump)];
     run_tool(url, "pg_restore", &restore).await;
+    let restored = Instant::now();
     noticed(url, &before).await;
+    while restored.elapsed() < Duration::from_secs(5) && lost_there().await != 401 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..100 {
+        assert_eq!(lost_there().await, 401, "nobody has made this account");
+    }
     future.nothing_of_the_lost_future_is_believed().await;
+    // Everything is warmed anew, for the history that is.
+    for (region, redis_url) in [("local", &redis_urls[0]), ("eu", &redis_urls[1])] {
+        Forger::new(&future.scene, region, redis_url).await.live(&future.account).await;
+    }
 }
 
 #[tokio::test]
