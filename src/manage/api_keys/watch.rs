@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Caller, Manage, ManageError};
+use super::{Caller, Manage, ManageError, read};
 use crate::domain::key::KeyStatus;
 use crate::domain::tenant::TsgId;
 use crate::store::Tx;
@@ -162,8 +162,13 @@ impl Manage {
 
     async fn see(&self, caller: &Caller, tsg_id: &TsgId, id: i64) -> Result<Sight, ManageError> {
         let see = async |tx: &mut Tx| {
-            let (key, now) = self.visible(tx, caller, tsg_id, id).await?;
-            Ok(Sight::of(key, receipts::find_of_key(tx, tsg_id, id).await?, now))
+            let (mut key, now) = self.visible(tx, caller, tsg_id, id).await?;
+            let receipt = receipts::find_of_key(tx, tsg_id, id).await?;
+            // The two become complete and revoked in one transaction, which may have come in between.
+            if receipt.is_some() && key.status == KeyStatus::Revoking {
+                key = read(tx, tsg_id, id).await?;
+            }
+            Ok(Sight::of(key, receipt, now))
         };
         Ok(self.in_tenant("api_key.watch", tsg_id, see).await?.value)
     }
