@@ -42,12 +42,12 @@ pub struct Outcome {
 pub fn play(stage: &Stage, plan: &Plan, effort: Effort) -> Result<Outcome, String> {
     let (site, recorder) = (Arc::new(site(stage)), Recorder::new());
     let (healed, is_healed) = watch::channel(None);
-    let (begin, begun) = mpsc::channel();
+    let (begin, begins) = mpsc::channel();
     thread::scope(|scope| {
         let asking = recorder.clone();
-        let workload = scope.spawn(move || work(site, asking, &plan.operations, effort, &begin, is_healed));
+        let workload = scope.spawn(move || work(site, &asking, &plan.operations, effort, &begin, &is_healed));
         let broken = catch_unwind(AssertUnwindSafe(|| {
-            let silences = begun.recv().map(|began| break_and_heal(stage, &plan.faults, began, &recorder));
+            let silences = begins.recv().map(|began| break_and_heal(stage, &plan.faults, began, &recorder));
             stage.await_whole();
             silences.unwrap_or_default()
         }));
@@ -82,11 +82,11 @@ type Operations = Vec<(Operation, Went)>;
 /// Everybody who asks.
 fn work(
     site: Arc<Site>,
-    recorder: Recorder,
+    recorder: &Recorder,
     planned: &[PlannedOperation],
     effort: Effort,
     begin: &mpsc::Sender<Instant>,
-    healed: watch::Receiver<Option<Instant>>,
+    healed: &watch::Receiver<Option<Instant>>,
 ) -> Operations {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
@@ -97,13 +97,13 @@ fn work(
         };
         let subjects = futures_util::future::join_all(planned.iter().enumerate().map(prepare)).await;
         let stop = CancellationToken::new();
-        let mut probers = probe::start(&asker, &recorder, &subjects, effort, &stop);
-        let began = Instant::now();
-        begin.send(began).ok();
+        let mut probers = probe::start(&asker, recorder, &subjects, effort, &stop);
+        let start = Instant::now();
+        begin.send(start).ok();
         let operate = |(subject, planned): (&Arc<Subject>, &PlannedOperation)| {
             let (asker, recorder, subject) = (asker.clone(), recorder.clone(), Arc::clone(subject));
             let operator = Operator { asker, recorder, subject, effort, first: planned.first };
-            let (at, healed) = (began + planned.at, healed.clone());
+            let (at, healed) = (start + planned.at, healed.clone());
             async move {
                 tokio::time::sleep_until(at.into()).await;
                 (operator.subject.operation, operator.run(&healed).await)
@@ -154,7 +154,7 @@ fn break_and_heal(stage: &Stage, faults: &[PlannedFault], began: Instant, record
             let alone = silent_since.filter(|_| faults.len() == 1);
             silences.extend(alone.map(|sent| Span { sent, returned: Some(recorder.now()) }));
             match undo {
-                Undo::Fault(begun) => begun.heal(stage),
+                Undo::Fault(fault) => fault.heal(stage),
                 Undo::Own(heal) => heal(stage),
             }
         }

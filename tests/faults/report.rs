@@ -1,6 +1,7 @@
 //! What a whole session has shown: a table for people, and `target/faults/report.json` for machines.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
@@ -102,13 +103,13 @@ impl Report {
         let written = written.map_or_else(|error| error.to_string(), |()| path.display().to_string());
         let mut text = String::new();
         if !self.cells.is_empty() {
-            text.push_str(&format!("{}\n", self.runs()));
+            writeln!(text, "{}", self.runs()).expect("a string takes it");
         }
         if !self.figures.is_empty() {
-            text.push_str(&format!("{}\n", self.figures()));
+            writeln!(text, "{}", self.figures()).expect("a string takes it");
         }
         for (seed, why) in &self.stage_failures {
-            text.push_str(&format!("seed {seed}: the stage failed: {why}\n"));
+            writeln!(text, "seed {seed}: the stage failed: {why}").expect("a string takes it");
         }
         text + &written
     }

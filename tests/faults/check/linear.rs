@@ -32,6 +32,7 @@ enum Step {
 }
 
 /// One machine's idea of a thing.
+#[expect(clippy::struct_excessive_bools, reason = "each is a moment that has passed, in any order")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Life {
     created: bool,

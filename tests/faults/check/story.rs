@@ -106,8 +106,12 @@ impl Story<'_> {
 pub fn tell(history: &[Event], clock_error: Duration) -> Vec<Story<'_>> {
     let mut stories = BTreeMap::new();
     let error = Moment::try_from(clock_error.as_nanos()).unwrap_or(Moment::MAX);
-    history.iter().for_each(|event| note_life(&mut stories, event, error));
-    history.iter().for_each(|event| note_proof(&mut stories, event));
+    for event in history {
+        note_life(&mut stories, event, error);
+    }
+    for event in history {
+        note_proof(&mut stories, event);
+    }
     for (number, event) in history.iter().enumerate() {
         for (part, sight) in sights(event) {
             let part = part.unwrap_or_else(|| blamed(&stories, event));

@@ -17,7 +17,7 @@ use crate::workload::subject::Subject;
 use crate::workload::{Effort, Operation};
 
 /// Patience with setting up many at once.
-pub const EFFORT: Effort = Effort { settle: Duration::from_secs(120), ..GENTLE };
+pub const EFFORT: Effort = Effort { settle: Duration::from_mins(2), ..GENTLE };
 
 /// Who asks, and about whom.
 pub struct Crowd {
@@ -29,8 +29,8 @@ pub struct Crowd {
 impl Crowd {
     /// So many subjects, prepared for this.
     pub async fn gather(stage: &Stage, size: usize, operation: Operation) -> Self {
-        let site = tokio::task::block_in_place(|| play::site(stage));
-        let (asker, recorder) = (Asker::new(Arc::new(site)), Recorder::new());
+        let doors = tokio::task::block_in_place(|| play::site(stage));
+        let (asker, recorder) = (Asker::new(Arc::new(doors)), Recorder::new());
         let prepare = |number| {
             let (asker, recorder) = (asker.clone(), recorder.clone());
             async move { Arc::new(Subject::prepare(&asker, &recorder, number, operation, EFFORT).await) }

@@ -16,8 +16,11 @@ mod rotations;
 mod stores;
 mod turnaround;
 
+/// One scenario.
+type Scenario = fn() -> Vec<Figure>;
+
 /// What is measured, by name. One scenario may show more than one number.
-const SCENARIOS: [(&str, fn() -> Vec<Figure>); 11] = [
+const SCENARIOS: [(&str, Scenario); 11] = [
     ("far", turnaround::far),
     ("near", turnaround::near),
     ("region_cut", turnaround::region_cut),

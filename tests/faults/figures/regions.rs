@@ -21,7 +21,7 @@ const LEASE: Duration = Duration::from_secs(5);
 /// Whose keys are revoked while the region is away.
 const SUBJECTS: usize = 4;
 /// How long anything is waited for before it is said that it did not come.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// All of a region is killed, an hour passes, ten thousand changes are made, and it comes back. The hour is
 /// simulated: whatever the authority has noted about leases and changes is put back by an hour while the region is
@@ -34,7 +34,7 @@ pub fn region_down() -> Vec<Figure> {
         let crowd = Crowd::gather(&stage, SUBJECTS, Operation::Revoke).await;
         let mut fault = Fault::plan(Kind::Region(RegionKind::Killed), &stage, &mut Chance::of(0));
         fault.region.clone_from(&away.name);
-        let begun = block_in_place(|| fault.begin(&stage));
+        let killed = block_in_place(|| fault.begin(&stage));
         let mut tokens = vec![];
         for subject in &crowd.subjects {
             let door = &crowd.asker.site.doors[0];
@@ -45,7 +45,7 @@ pub fn region_down() -> Vec<Figure> {
         }
         block_in_place(|| {
             miss(&stage, &away.name);
-            begun.heal(&stage);
+            killed.heal(&stage);
         });
         let began = Instant::now();
         let doors: Vec<_> =

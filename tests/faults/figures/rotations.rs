@@ -25,7 +25,7 @@ pub fn rotations() -> Vec<Figure> {
         let crowd = Crowd::gather(&stage, 1, Operation::Rotate).await;
         let subject = &crowd.subjects[0];
         let stop = CancellationToken::new();
-        let mut probers = probe::start(&crowd.asker, &crowd.recorder, &crowd.subjects, EFFORT, &stop);
+        let probers = probe::start(&crowd.asker, &crowd.recorder, &crowd.subjects, EFFORT, &stop);
         let mut rotating = JoinSet::new();
         for number in 0..ROTATIONS {
             let (asker, recorder, subject) =

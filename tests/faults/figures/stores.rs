@@ -52,7 +52,8 @@ pub fn flushed() -> Vec<Figure> {
         measured: format!("{bad} of {}", after.len()),
         reached: bad * 100 <= after.len(),
     };
-    let baseline = p95(&load.between(at - WATCHED, at)).unwrap_or(Duration::MAX);
+    let baseline = p95(&load.between(at.checked_sub(WATCHED).expect("it was watched before"), at))
+        .unwrap_or(Duration::MAX);
     let back = (0..40_u32).map(|window| at + WINDOW * window).find(|from| {
         let answers = load.between(*from, *from + WINDOW);
         p95(&answers).is_some_and(|p95| p95 <= 2 * baseline) && answers.iter().all(|answered| answered.good)
@@ -111,7 +112,7 @@ fn fail_over(stage: &Stage) -> Duration {
     stage.postgres.promote(Fence::Killed);
     stage.lead_to_primary();
     let outage = began.elapsed();
-    drop(stage.postgres.take_back());
+    stage.postgres.take_back();
     outage
 }
 

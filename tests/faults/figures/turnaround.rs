@@ -110,7 +110,7 @@ fn in_trouble(name: &'static str, kind: RegionKind) -> Vec<Figure> {
     let mut took = run(async {
         let crowd = Crowd::gather(&stage, SUBJECTS, Operation::Revoke).await;
         let mut fault = Fault::plan(Kind::Region(kind), &stage, &mut Chance::of(0));
-        fault.region = stage.regions().last().expect("there are three").name.clone();
+        fault.region.clone_from(&stage.regions().last().expect("there are three").name);
         let begun = tokio::task::block_in_place(|| fault.begin(&stage));
         let revokes = crowd.subjects.iter().enumerate().map(|(number, subject)| {
             let asker = &crowd.asker;

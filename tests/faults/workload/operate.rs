@@ -42,10 +42,9 @@ impl Operator {
         for attempt in 1.. {
             match &said {
                 Came::Made { .. } | Came::Proven | Came::Promised => break,
-                Came::Odd { .. } => return Err(format!("{said:?}")),
                 // Nobody else withdraws, so what is refused now was done by a try whose answer was lost.
                 Came::Refused { .. } if attempt > 1 => break,
-                Came::Refused { .. } => return Err(format!("{said:?}")),
+                Came::Odd { .. } | Came::Refused { .. } => return Err(format!("{said:?}")),
                 _ => self.wait(healed, || format!("still {said:?}")).await?,
             }
             said = self.ask(attempt).await;

@@ -70,7 +70,7 @@ async fn answers_of_one_that_was_away(meanwhile: &str) -> Vec<u16> {
     let ask = async || client.token(&account.client_id, &account.client_secret, &[]).await.status;
     assert_eq!(ask().await, 200, "it is in its memory");
     proxy.lead_to("postgresql://postgres@%2Fnowhere/carnet");
-    proxy.cut();
+    proxy.close();
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     disable_and_prune(&scene, &account).await;
     run_sql(&scene.database_url, meanwhile).await;
