@@ -64,7 +64,11 @@ async fn a_region_is_drained_comes_back_and_is_removed() {
     assert_eq!(back["warmed"], back["total"]);
 
     let listed = run(&scene, &[]).await;
-    assert_eq!(listed, run(&scene, &["list"]).await);
+    // A lease may have been renewed in between.
+    let but_leases = |table: &str| -> Vec<String> {
+        table.lines().map(|line| line.rsplit_once("  ").map_or(line, |(head, _)| head).to_owned()).collect()
+    };
+    assert_eq!(but_leases(&listed), but_leases(&run(&scene, &["list"]).await));
     assert!(!listed.contains('\u{1b}'), "no colours where nobody sees them");
     let line = listed.lines().find(|line| line.trim_start().starts_with("eu ")).expect("a line");
     assert!(line.contains("required") && line.contains("100 %"), "{listed}");

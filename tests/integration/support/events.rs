@@ -100,9 +100,13 @@ impl Events {
     /// The whole stream once it has ended, held to the contract; how many events were left.
     pub async fn end(mut self, client: &Client) -> usize {
         let mut left = 0;
-        while self.next().await.is_some() {
-            left += 1;
-        }
+        let rest = async {
+            while self.next().await.is_some() {
+                left += 1;
+            }
+        };
+        // What is kept alive would never be late by itself.
+        tokio::time::timeout(PATIENCE, rest).await.expect("an end");
         let (status, headers) = (self.response.status().as_u16(), self.response.headers().clone());
         client.hold("GET", &self.path, Answer { status, headers, bytes: self.text.into_bytes() });
         left
