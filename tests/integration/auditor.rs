@@ -153,10 +153,27 @@ async fn twin_without_an_auditor_it_is_served_on_and_on() {
     client.token(&account.client_id, &account.client_secret, &[]).await.expect(200);
 }
 
+/// The auditor's reading takes a while, so that much has changed when it looks at Redis.
+async fn slow_down_audits(database_url: &str) {
+    let view = sql_value(database_url, "SELECT pg_get_viewdef('credential_record'::regclass)").await;
+    let view = view.expect("a view").replace(';', "");
+    let query = include_str!("../../sql/queries/credential_list_all.sql").lines().next().expect("a line");
+    let slow = format!(
+        "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE plpgsql AS $f$
+         BEGIN
+             IF starts_with(current_query(), '{query}') THEN PERFORM pg_sleep(0.05); END IF;
+             RETURN true;
+         END $f$;
+         CREATE OR REPLACE VIEW credential_record AS SELECT * FROM ({view}) r WHERE slowly()"
+    );
+    run_sql(database_url, &slow).await;
+}
+
 #[tokio::test]
 async fn what_changes_while_it_is_compared_is_no_alarm() {
     let region = "restless";
     let scene = audited(region, 1).await;
+    slow_down_audits(&scene.database_url).await;
     let second = scene.another_instance(&json!({ "region": region, "audit_seconds": 1 })).await;
     let accounts: [Account; 10] = accounts(&scene).await;
     let (client, started) = (Client::new(&second.url), Instant::now());
