@@ -5,6 +5,9 @@ use crate::rules;
 use crate::state::{Authority, Heard, Instance, Life, Poll, Renewal, Row, State};
 use crate::twin::Twin;
 
+/// The first number of an epoch in the next history is this much higher.
+pub const EPOCHS: u8 = 8;
+
 impl Instance {
     /// Whether it does anything at all.
     pub fn runs(&self) -> bool {
@@ -71,7 +74,7 @@ impl Protocol {
         (a.noted, a.unsettled) = (true, self.scenario.believed());
         if !self.scenario.lacks(Twin::HistoryKeepsEpochs) {
             // Numbers that no epoch ever had.
-            a.regions.iter_mut().for_each(|row| row.epoch = a.history * 8 + 1);
+            a.regions.iter_mut().for_each(|row| row.epoch = a.history * EPOCHS + 1);
         }
     }
 

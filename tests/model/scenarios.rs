@@ -202,7 +202,16 @@ pub const LONG: &[Scenario] = &[
         ..FLIP
     },
     FLIP,
-    Scenario { still: true, readers: NOBODY, symmetric: true, faults: small::FLUSH, ..CACHE },
+    Scenario { name: "two warmers", still: true, symmetric: true, faults: NO_FAULTS, ..CACHE },
+    Scenario {
+        name: "two look at Redis",
+        still: true,
+        many_warmers: false,
+        readers: NOBODY,
+        symmetric: true,
+        faults: small::FLUSH,
+        ..CACHE
+    },
     PROMOTE,
     RESTORE,
     RESTORE_FLIP,

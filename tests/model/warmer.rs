@@ -1,10 +1,15 @@
 //! The warmer of an instance, and its look at Redis.
 
+use crate::instance::EPOCHS;
 use crate::protocol::Protocol;
 use crate::rules;
 use crate::scenario::Warms;
 use crate::state::{Entry, Look, RegionRow, State, Warm};
 use crate::twin::Twin;
+
+/// Two that look at the same moment each find the other's mark and may outdo each other again and
+/// again. Between processes their different pace ends that; here this number of epochs does.
+const MOST_EPOCHS: u8 = 4;
 
 impl Protocol {
     /// Reads what its region has not acknowledged, or does not hold any more.
@@ -81,8 +86,9 @@ impl Protocol {
     pub fn look(&self, s: &mut State, i: usize) -> Option<()> {
         let (me, region) = (&s.instances[i], self.scenario.homes[i]);
         let (row, cache) = (s.authority.regions[region], s.caches[region]);
-        let differs = (row.run, row.life) != (cache.run, cache.mark);
-        (me.runs() && me.look.is_none() && differs && row.state.is_some()).then_some(())?;
+        let differs = (row.run, row.life) != (cache.run, cache.mark) && row.state.is_some();
+        let bounded = row.epoch % EPOCHS < MOST_EPOCHS;
+        (me.runs() && me.look.is_none() && differs && bounded).then_some(())?;
         let number = u8::try_from(i).ok()?;
         let look = Look { known: row.epoch, run: cache.run, mark: row.epoch * 4 + number + 2 };
         if self.scenario.lacks(Twin::MarkAfterEpoch) {
