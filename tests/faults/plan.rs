@@ -75,6 +75,8 @@ impl fmt::Display for PlannedFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedOperation {
     pub at: Duration,
+    /// Whether that is counted from when the first fault is there, and not from when everybody begins.
+    pub follows: bool,
     pub operation: Operation,
     pub first: usize,
 }
@@ -134,7 +136,7 @@ fn operations(chance: &mut Chance, lasts: Duration, doors: usize) -> Vec<Planned
         .map(|operation| {
             let at = CALM + milliseconds(chance.below(lasts + 2 * AROUND_MS));
             let at = at.saturating_sub(milliseconds(AROUND_MS));
-            PlannedOperation { at, operation, first: chance.below(doors) }
+            PlannedOperation { at, follows: false, operation, first: chance.below(doors) }
         })
         .into();
     planned.sort_by_key(|planned| planned.at);
@@ -151,7 +153,7 @@ impl fmt::Display for Plan {
         for fault in &self.faults {
             writeln!(f, "  {:>9.3?}  {fault}", fault.at)?;
         }
-        for PlannedOperation { at, operation, first } in &self.operations {
+        for PlannedOperation { at, operation, first, .. } in &self.operations {
             writeln!(f, "  {at:>9.3?}  {} asked of instance {first}", operation.name())?;
         }
         Ok(())

@@ -26,7 +26,7 @@ use crate::workload::{AuthorityTime, Door, Effort, Operation, Site, probe};
 /// What the stage says of all its instances.
 const ISSUER: &str = "http://stage.carnet.local";
 /// How long is asked on when all is done and whole.
-const AFTERWARDS: Duration = Duration::from_millis(1_500);
+const AFTERWARDS: Duration = Duration::from_secs(1);
 /// An instance's idea of the authority's time is off by a round trip at most, and that may be slow.
 const CLOCK_ERROR: Duration = Duration::from_millis(1_200);
 
@@ -42,16 +42,22 @@ pub struct Outcome {
 pub fn play(stage: &Stage, plan: &Plan, effort: Effort) -> Result<Outcome, String> {
     let (site, recorder) = (Arc::new(site(stage)), Recorder::new());
     let (healed, is_healed) = watch::channel(None);
-    let (begin, begins) = mpsc::channel();
+    let (bitten, bites) = watch::channel(false);
+    let (ready, is_ready) = mpsc::channel();
     thread::scope(|scope| {
         let asking = recorder.clone();
-        let workload = scope.spawn(move || work(site, &asking, &plan.operations, effort, &begin, &is_healed));
+        let workload = scope.spawn(move || {
+            let signals = Signals { ready, bites, healed: is_healed };
+            work(site, &asking, &plan.operations, effort, &signals)
+        });
         let broken = catch_unwind(AssertUnwindSafe(|| {
-            let silences = begins.recv().map(|began| break_and_heal(stage, &plan.faults, began, &recorder));
+            let silences =
+                is_ready.recv().map(|began| break_and_heal(stage, &plan.faults, began, &recorder, &bitten));
             stage.await_whole();
             silences.unwrap_or_default()
         }));
         // Whatever has happened, who asks must end.
+        bitten.send_replace(true);
         healed.send_replace(Some(Instant::now()));
         let operations = workload.join().map_err(|panic| words(&*panic))?;
         let silences = broken.map_err(|panic| words(&*panic))?;
@@ -77,6 +83,16 @@ pub fn site(stage: &Stage) -> Site {
     }
 }
 
+/// What those who ask and the one who breaks tell each other.
+struct Signals {
+    /// Everybody is there, and asks since this moment.
+    ready: mpsc::Sender<Instant>,
+    /// The first fault is there.
+    bites: watch::Receiver<bool>,
+    /// Everything is whole since this moment.
+    healed: watch::Receiver<Option<Instant>>,
+}
+
 type Operations = Vec<(Operation, Went)>;
 
 /// Everybody who asks.
@@ -85,8 +101,7 @@ fn work(
     recorder: &Recorder,
     planned: &[PlannedOperation],
     effort: Effort,
-    begin: &mpsc::Sender<Instant>,
-    healed: &watch::Receiver<Option<Instant>>,
+    signals: &Signals,
 ) -> Operations {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
@@ -98,19 +113,26 @@ fn work(
         let subjects = futures_util::future::join_all(planned.iter().enumerate().map(prepare)).await;
         let stop = CancellationToken::new();
         let mut probers = probe::start(&asker, recorder, &subjects, effort, &stop);
-        let start = Instant::now();
-        begin.send(start).ok();
+        let began = Instant::now();
+        signals.ready.send(began).ok();
         let operate = |(subject, planned): (&Arc<Subject>, &PlannedOperation)| {
+            let planned = *planned;
             let (asker, recorder, subject) = (asker.clone(), recorder.clone(), Arc::clone(subject));
             let operator = Operator { asker, recorder, subject, effort, first: planned.first };
-            let (at, healed) = (start + planned.at, healed.clone());
+            let Signals { bites, healed, .. } = signals;
+            let (mut bites, healed) = (bites.clone(), healed.clone());
             async move {
-                tokio::time::sleep_until(at.into()).await;
+                if planned.follows {
+                    bites.wait_for(|there| *there).await.ok();
+                    tokio::time::sleep(planned.at).await;
+                } else {
+                    tokio::time::sleep_until((began + planned.at).into()).await;
+                }
                 (operator.subject.operation, operator.run(&healed).await)
             }
         };
         let operations = futures_util::future::join_all(subjects.iter().zip(planned).map(operate)).await;
-        let mut whole = healed.clone();
+        let mut whole = signals.healed.clone();
         drop(whole.wait_for(Option::is_some).await);
         tokio::time::sleep(AFTERWARDS).await;
         stop.cancel();
@@ -134,7 +156,13 @@ enum Undo {
 }
 
 /// Begins and heals faults, each at its time; when no key could be acknowledged.
-fn break_and_heal(stage: &Stage, faults: &[PlannedFault], began: Instant, recorder: &Recorder) -> Vec<Span> {
+fn break_and_heal(
+    stage: &Stage,
+    faults: &[PlannedFault],
+    began: Instant,
+    recorder: &Recorder,
+    bitten: &watch::Sender<bool>,
+) -> Vec<Span> {
     let mut waiting: Vec<&PlannedFault> = faults.iter().collect();
     waiting.sort_by_key(|planned| planned.at);
     let mut waiting = waiting.into_iter().peekable();
@@ -147,6 +175,7 @@ fn break_and_heal(stage: &Stage, faults: &[PlannedFault], began: Instant, record
         thread::sleep(next.saturating_duration_since(Instant::now()));
         if begins == Some(next) {
             there.push(begin(stage, waiting.next().expect("it was peeked at"), recorder));
+            bitten.send_replace(true);
         } else {
             let over = there.iter().position(|there| there.until == next).expect("it is the earliest");
             let There { silent_since, undo, .. } = there.swap_remove(over);

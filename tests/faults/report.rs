@@ -1,7 +1,6 @@
 //! What a whole session has shown: a table for people, and `target/faults/report.json` for machines.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
@@ -101,17 +100,18 @@ impl Report {
         let json = serde_json::to_vec_pretty(self).expect("a report is JSON");
         let written = std::fs::create_dir_all(directory()).and_then(|()| std::fs::write(&path, json));
         let written = written.map_or_else(|error| error.to_string(), |()| path.display().to_string());
-        let mut text = String::new();
+        let mut parts = vec![];
         if !self.cells.is_empty() {
-            writeln!(text, "{}", self.runs()).expect("a string takes it");
+            parts.push(self.runs().to_string());
         }
         if !self.figures.is_empty() {
-            writeln!(text, "{}", self.figures()).expect("a string takes it");
+            parts.push(self.figures().to_string());
         }
-        for (seed, why) in &self.stage_failures {
-            writeln!(text, "seed {seed}: the stage failed: {why}").expect("a string takes it");
-        }
-        text + &written
+        parts.extend(
+            self.stage_failures.iter().map(|(seed, why)| format!("seed {seed}: the stage failed: {why}")),
+        );
+        parts.push(written);
+        parts.join("\n")
     }
 
     fn runs(&self) -> Table {

@@ -2,7 +2,9 @@
 //! `CARNET_SABOTAGE` or in the database, and a small run that needs it must go red; the same run with all
 //! protections must be green.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rstest::rstest;
@@ -14,31 +16,53 @@ use crate::play::{Outcome, play};
 use crate::report;
 use crate::runs::GENTLE;
 use crate::stage::fault::{Fault, Kind, Link, LinkKind, PostgresKind, RedisKind};
+use crate::stage::proxy::Trouble;
 use crate::stage::proxy::chance::Chance;
-use crate::stage::proxy::{Trouble, Way};
-use crate::stage::{Stage, StageOptions};
+use crate::stage::{Stage, StageOptions, until};
 use crate::workload::{Effort, Operation};
 
 /// Two regions of two, as long as these tests run. Each test needs all of it.
-static STAGE: LazyLock<Mutex<Stage>> = LazyLock::new(|| {
+static STAGE: LazyLock<Mutex<Running>> = LazyLock::new(|| {
     let lease_seconds = LEASE.as_secs();
-    Mutex::new(Stage::start(StageOptions {
-        regions: 2,
-        instances: 2,
-        lease_seconds,
-        ..StageOptions::default()
-    }))
+    let options = StageOptions { regions: 2, instances: 2, lease_seconds, ..StageOptions::default() };
+    Mutex::new(Running { stage: Stage::start(options), switch: "" })
 });
+
+/// A stage, and the switch that its instances run with.
+struct Running {
+    stage: Stage,
+    switch: &'static str,
+}
+
+impl Running {
+    /// The stage with this switch alone; with none, when it is empty.
+    fn with(&mut self, switch: &'static str) -> &Stage {
+        if self.switch != switch {
+            // Whatever happens in between, the next has to start anew.
+            self.switch = "unknown";
+            restart(&self.stage, switch);
+            self.switch = switch;
+        }
+        &self.stage
+    }
+}
+
+fn stage() -> MutexGuard<'static, Running> {
+    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const LEASE: Duration = Duration::from_secs(2);
 /// What matters may last half a second only.
-const KEEN: Effort = Effort { pace: Duration::from_millis(40), askers: 6, ..GENTLE };
+const KEEN: Effort = Effort { pace: Duration::from_millis(40), askers: 3, ..GENTLE };
 /// The region that things happen to, and the number of its instance that they happen to.
 const THERE: (&str, usize) = ("us", 1);
 /// An instance that nothing happens to.
 const ELSEWHERE: usize = 0;
 /// Soon, but when probers have asked about everything.
 const SOON: Duration = Duration::from_millis(700);
+
+/// When a fault has just begun to be felt.
+const SHORTLY: Duration = Duration::from_millis(200);
 
 /// How often a run is played to see it go red.
 const TRIES: u32 = 4;
@@ -54,12 +78,12 @@ type Scenario = fn(&Stage) -> Plan;
 #[case::renewal_unconditional("renewal_unconditional", one_lags_behind, Rule::I2)]
 #[case::acknowledge_unread("acknowledge_unread", one_cache_takes_nothing, Rule::I1)]
 #[case::serve_armed("serve_armed", one_cache_takes_nothing, Rule::I3)]
-fn a_switch_turns_the_suite_red(#[case] switch: &str, #[case] scenario: Scenario, #[case] expected: Rule) {
-    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
-    restart(&stage, &[("CARNET_SABOTAGE", switch)]);
-    let red = found_red(&stage, scenario, expected);
-    restart(&stage, &[]);
-    red.unwrap_or_else(|why| panic!("{why}"));
+fn a_switch_turns_the_suite_red(
+    #[case] switch: &'static str,
+    #[case] scenario: Scenario,
+    #[case] expected: Rule,
+) {
+    found_red(stage().with(switch), scenario, expected).unwrap_or_else(|why| panic!("{why}"));
 }
 
 #[rstest]
@@ -79,13 +103,14 @@ fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
     #[case] scenario: Scenario,
     #[case] expected: Rule,
 ) {
-    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running = stage();
+    let stage = running.with("");
     let definition = format!("SELECT pg_get_functiondef('{function}'::regproc)");
     let guarded = stage.sql(&definition).expect("a function");
     let unguarded = guarded.replace(guard, instead);
     assert_ne!(guarded, unguarded);
     stage.sql(&unguarded);
-    let red = found_red(&stage, scenario, expected);
+    let red = found_red(stage, scenario, expected);
     stage.sql(&guarded);
     red.unwrap_or_else(|why| panic!("{why}"));
 }
@@ -99,8 +124,7 @@ fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
 #[case(one_cache_takes_nothing)]
 #[case(one_is_far)]
 fn with_every_protection_it_is_green(#[case] scenario: Scenario) {
-    let stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
-    let green = found(&stage, scenario);
+    let green = found(stage().with(""), scenario);
     assert!(green.judgement.violations.is_empty(), "{}", told(&green));
 }
 
@@ -130,23 +154,25 @@ fn found(stage: &Stage, scenario: Scenario) -> Outcome {
     play(stage, &scenario(stage), KEEN).expect("the stage holds")
 }
 
-/// Starts every instance anew with these variables.
-fn restart(stage: &Stage, variables: &[(&str, &str)]) {
+/// Starts every instance anew with this switch.
+fn restart(stage: &Stage, switch: &str) {
+    let variables = [("CARNET_SABOTAGE", switch)];
     let started = stage.instances().into_iter().map(|instance| {
         instance.stop();
-        instance.launch_with(variables);
+        instance.launch_with(if switch.is_empty() { &[] } else { &variables });
         instance.id()
     });
     let started: Vec<_> = started.collect();
     stage.await_whole();
-    // What ends by itself is started again, and without them.
+    // What ends by itself is started again, and without it.
     let running: Vec<_> = stage.instances().iter().map(|instance| instance.id()).collect();
-    assert_eq!(started, running, "instances end with {variables:?}");
+    assert_eq!(started, running, "instances end with {switch}");
 }
 
-/// One operation, asked of an instance that nothing happens to.
+/// One operation, asked of an instance that nothing happens to, so long after the fault is there.
 fn run_of(operation: Operation, at: Duration, faults: Vec<PlannedFault>) -> Plan {
-    let operations = vec![PlannedOperation { at, operation, first: ELSEWHERE }];
+    let follows = !faults.is_empty();
+    let operations = vec![PlannedOperation { at, follows, operation, first: ELSEWHERE }];
     Plan { seed: 0, faults, operations }
 }
 
@@ -162,51 +188,54 @@ fn nothing_happens(_: &Stage) -> Plan {
 
 /// It hears nothing for longer than its lease lasts, and the revoke waits for that.
 fn one_hears_nothing(stage: &Stage) -> Plan {
-    let deaf = fault(Kind::Link(Link::Postgres, LinkKind::Blackholed), stage, 3 * LEASE);
-    run_of(Operation::Revoke, SOON + Duration::from_millis(200), vec![deaf])
+    let deaf = fault(Kind::Link(Link::Postgres, LinkKind::Blackholed), stage, 2 * LEASE);
+    run_of(Operation::Revoke, SHORTLY, vec![deaf])
 }
 
 /// The old primary answers it, and commits nothing.
 fn one_stays_with_the_old_primary(stage: &Stage) -> Plan {
-    let unfenced = fault(Kind::Postgres(PostgresKind::FailedOverUnfenced), stage, 4 * LEASE);
-    run_of(Operation::Revoke, SOON + LEASE, vec![unfenced])
+    let unfenced = fault(Kind::Postgres(PostgresKind::FailedOverUnfenced), stage, 3 * LEASE);
+    run_of(Operation::Revoke, LEASE / 2, vec![unfenced])
 }
 
-/// An answer comes late that renewed its lease, and then it hears no more.
+/// Answers come late that renew its lease, and after one of them it hears no more.
 fn one_is_answered_late(_: &Stage) -> Plan {
     let late = PlannedFault {
         at: SOON,
-        lasts: 3 * LEASE,
-        breaks: Breaks::Own("late answer, then none", answer_late),
+        lasts: 2 * LEASE,
+        breaks: Breaks::Own("late answers, then none", answer_late),
     };
-    run_of(Operation::Revoke, SOON + CALM + HELD, vec![late])
+    run_of(Operation::Revoke, SHORTLY, vec![late])
 }
 
-/// How long there are changes before an answer is held, and how long it is held: less than a lease, and less than
-/// anybody waits for an answer.
-const CALM: Duration = Duration::from_millis(300);
-const HELD: Duration = Duration::from_millis(1_600);
+/// How late an answer comes, each way.
+const LATE: Duration = Duration::from_millis(300);
 
 fn answer_late(stage: &Stage) -> Heal {
-    let there = stage.region(THERE.0).instances[THERE.1].clone();
-    // So that every question is one for a renewal.
-    let changes = Changes::begin(stage);
-    std::thread::sleep(CALM);
-    let held = there.database.impose(Trouble::HalfOpen(Way::Back));
-    std::thread::sleep(HELD);
-    let deaf = there.database.impose(Trouble::HalfOpen(Way::Towards));
-    there.database.lift(&held);
+    let region = stage.region(THERE.0);
+    // The only one of its region, so that its lease is told from others.
+    let (there, other) = (region.instances[THERE.1].clone(), region.instances[1 - THERE.1].clone());
+    other.stop();
+    let far = there.database.impose(Trouble::Delay(LATE));
+    thread::sleep(LEASE);
+    let lease = || stage.sql(&format!("SELECT max(lease_until) FROM instance WHERE region = '{}'", THERE.0));
+    let before = lease();
+    until("its lease is renewed", 4 * LEASE, || lease() != before);
+    // That is answered, and so is the question for changes that follows it. The next renewal is not due yet.
+    thread::sleep(3 * LATE + Duration::from_millis(100));
+    let deaf = there.database.impose(Trouble::Blackhole);
     Box::new(move |_| {
         there.database.lift(&deaf);
-        drop(changes);
+        there.database.lift(&far);
+        other.launch();
     })
 }
 
 /// It is so far away that whenever it asks it has not heard of changes that everybody knows.
 fn one_lags_behind(_: &Stage) -> Plan {
     let far =
-        PlannedFault { at: SOON, lasts: 4 * LEASE, breaks: Breaks::Own("far, and many changes", lag_behind) };
-    run_of(Operation::Revoke, SOON + LEASE + LEASE / 2, vec![far])
+        PlannedFault { at: SOON, lasts: 3 * LEASE, breaks: Breaks::Own("far, and many changes", lag_behind) };
+    run_of(Operation::Revoke, LEASE + LEASE / 2, vec![far])
 }
 
 fn lag_behind(stage: &Stage) -> Heal {
@@ -222,13 +251,13 @@ fn lag_behind(stage: &Stage) -> Heal {
 /// Its region cannot acknowledge, so that a key is long pending, and armed in the other.
 fn one_cache_takes_nothing(stage: &Stage) -> Plan {
     let full = fault(Kind::Redis(RedisKind::OutOfMemory), stage, Duration::from_millis(2_500));
-    run_of(Operation::Create, SOON + Duration::from_millis(200), vec![full])
+    run_of(Operation::Create, SHORTLY, vec![full])
 }
 
 /// It hears of everything late, its lease is alive, and it remembers the account without its key.
 fn one_is_far(_: &Stage) -> Plan {
     let far = PlannedFault { at: SOON, lasts: 2 * LEASE, breaks: Breaks::Own("far", be_far) };
-    run_of(Operation::Create, SOON + LEASE, vec![far])
+    run_of(Operation::Create, LEASE, vec![far])
 }
 
 fn be_far(stage: &Stage) -> Heal {
@@ -244,19 +273,19 @@ fn be_far(stage: &Stage) -> Heal {
 
 /// Changes that never end, of the administrator's own record.
 struct Changes {
-    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
-    changing: Option<std::thread::JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    changing: Option<thread::JoinHandle<()>>,
 }
 
 impl Changes {
     fn begin(stage: &Stage) -> Self {
-        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let (url, stopped) = (stage.database_url(), std::sync::Arc::clone(&stop));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (url, stopped) = (stage.database_url(), Arc::clone(&stop));
         let change = format!("SELECT append_changes(ARRAY['{}'])", stage.admin.client_id);
-        let changing = std::thread::spawn(move || {
-            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+        let changing = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
                 crate::stage::sql::sql(&url, &change).expect("it is changed");
-                std::thread::sleep(Duration::from_millis(40));
+                thread::sleep(Duration::from_millis(40));
             }
         });
         Self { stop, changing: Some(changing) }
@@ -265,7 +294,7 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
         if let Some(changing) = self.changing.take() {
             changing.join().expect("the changes go through");
         }

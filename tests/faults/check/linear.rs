@@ -27,12 +27,12 @@ enum Step {
     Hear,
     /// The observer was asked, or the authority was read.
     See(Sight),
-    /// Another observer accepted it.
+    /// Another observer accepted it, or read that it is valid.
     Evidence,
 }
 
 /// One machine's idea of a thing.
-#[expect(clippy::struct_excessive_bools, reason = "each is a moment that has passed, in any order")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a step that is taken or not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Life {
     created: bool,
@@ -75,12 +75,12 @@ impl SequentialSpec for Life {
                 self.withdrawn
             }
             Step::Evidence => self.turned(),
-            Step::See(Sight::Accepted) => self.turned() && !self.heard,
+            // What is read through an instance that a former primary still answers may be late as well.
+            Step::See(Sight::Accepted | Sight::Read(Shown::Valid)) => self.turned() && !self.heard,
             Step::See(Sight::Refused) => !self.created || self.heard,
             Step::See(Sight::PassedOver) => !self.valid || self.heard,
             Step::See(Sight::Pending) => true,
             Step::See(Sight::Read(Shown::Pending)) => self.created && !self.valid && !self.withdrawn,
-            Step::See(Sight::Read(Shown::Valid)) => !self.withdrawn && self.turned(),
             Step::See(Sight::Read(Shown::Leaving)) => self.withdrawn,
             Step::See(Sight::Read(Shown::Gone)) => self.withdrawn && self.heard,
         }
@@ -112,10 +112,10 @@ fn judge_for(story: &Story<'_>, observer: &str) -> Option<Violation> {
 fn act(seen: &super::story::Sighting<'_>, observer: &str) -> Option<Act> {
     let step = match seen.sight {
         Sight::Pending => return None,
+        _ if seen.by == observer => Step::See(seen.sight),
+        Sight::Accepted | Sight::Read(Shown::Valid) => Step::Evidence,
         // The authority says the same to everybody.
         Sight::Read(_) => Step::See(seen.sight),
-        _ if seen.by == observer => Step::See(seen.sight),
-        Sight::Accepted => Step::Evidence,
         Sight::Refused | Sight::PassedOver => return None,
     };
     let span = Span { sent: seen.sent, returned: Some(seen.returned) };

@@ -109,6 +109,7 @@ pub fn tell(history: &[Event], clock_error: Duration) -> Vec<Story<'_>> {
     for event in history {
         note_life(&mut stories, event, error);
     }
+    // Afterwards, because a proof is of what is known to be withdrawn.
     for event in history {
         note_proof(&mut stories, event);
     }

@@ -274,6 +274,17 @@ fn linear_one_observer_does_not_go_back() {
 }
 
 #[test]
+fn linear_a_read_may_be_late_until_its_reader_has_heard() {
+    let late = History::with_a_valid_key()
+        .and(HERE, 30, 90, Ask::Revoke, Came::Proven)
+        .and(HERE, 40, 41, Ask::ReadKey, shown(Status::Revoking))
+        .and(THERE, 42, 43, Ask::ReadKey, shown(Status::Valid))
+        .and(THERE, 44, 45, product(), refused("invalid_target"));
+    assert_eq!(late.rules(), []);
+    assert_eq!(late.and(THERE, 46, 47, Ask::ReadKey, shown(Status::Valid)).rules(), [Rule::Linear]);
+}
+
+#[test]
 fn linear_the_turn_to_valid_is_one_moment_for_everybody() {
     let back = History::default()
         .and(HERE, 0, 5, Ask::CreateAccount, made("secret 0"))

@@ -29,8 +29,8 @@ pub struct Crowd {
 impl Crowd {
     /// So many subjects, prepared for this.
     pub async fn gather(stage: &Stage, size: usize, operation: Operation) -> Self {
-        let doors = tokio::task::block_in_place(|| play::site(stage));
-        let (asker, recorder) = (Asker::new(Arc::new(doors)), Recorder::new());
+        let whom = tokio::task::block_in_place(|| play::site(stage));
+        let (asker, recorder) = (Asker::new(Arc::new(whom)), Recorder::new());
         let prepare = |number| {
             let (asker, recorder) = (asker.clone(), recorder.clone());
             async move { Arc::new(Subject::prepare(&asker, &recorder, number, operation, EFFORT).await) }

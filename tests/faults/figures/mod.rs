@@ -16,7 +16,7 @@ mod rotations;
 mod stores;
 mod turnaround;
 
-/// One scenario.
+/// Measures something.
 type Scenario = fn() -> Vec<Figure>;
 
 /// What is measured, by name. One scenario may show more than one number.

@@ -30,17 +30,18 @@ const WINDOW: Duration = Duration::from_millis(500);
 pub fn flushed() -> Vec<Figure> {
     let stage = stage(2, DISTANCE, Duration::from_secs(5));
     let region = stage.regions()[0].clone();
-    let (load, at) = run(async {
+    let (load, before, at) = run(async {
         let crowd = Crowd::gather(&stage, SUBJECTS, Operation::Revoke).await;
         let stop = CancellationToken::new();
         let (load, asking) = crowd.load(&region.name, Wants::Product, &stop);
+        let before = Instant::now();
         tokio::time::sleep(WATCHED).await;
         let at = Instant::now();
         block_in_place(|| region.redis.tell::<()>(&["FLUSHALL"]));
         tokio::time::sleep(2 * WATCHED).await;
         stop.cancel();
         asking.join_all().await;
-        (load, at)
+        (load, before, at)
     });
     let after = load.between(at, at + WATCHED);
     let bad = after.iter().filter(|answered| !answered.good).count();
@@ -52,8 +53,7 @@ pub fn flushed() -> Vec<Figure> {
         measured: format!("{bad} of {}", after.len()),
         reached: bad * 100 <= after.len(),
     };
-    let baseline = p95(&load.between(at.checked_sub(WATCHED).expect("it was watched before"), at))
-        .unwrap_or(Duration::MAX);
+    let baseline = p95(&load.between(before, at)).unwrap_or(Duration::MAX);
     let back = (0..40_u32).map(|window| at + WINDOW * window).find(|from| {
         let answers = load.between(*from, *from + WINDOW);
         p95(&answers).is_some_and(|p95| p95 <= 2 * baseline) && answers.iter().all(|answered| answered.good)

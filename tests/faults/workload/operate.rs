@@ -44,7 +44,7 @@ impl Operator {
                 Came::Made { .. } | Came::Proven | Came::Promised => break,
                 // Nobody else withdraws, so what is refused now was done by a try whose answer was lost.
                 Came::Refused { .. } if attempt > 1 => break,
-                Came::Odd { .. } | Came::Refused { .. } => return Err(format!("{said:?}")),
+                Came::Refused { .. } | Came::Odd { .. } => return Err(format!("{said:?}")),
                 _ => self.wait(healed, || format!("still {said:?}")).await?,
             }
             said = self.ask(attempt).await;
