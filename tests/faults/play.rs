@@ -28,7 +28,7 @@ const ISSUER: &str = "http://stage.carnet.local";
 /// How long is asked on when all is done and whole.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 /// An instance's idea of the authority's time is off by a round trip at most, and that may be slow.
-const CLOCK_ERROR: Duration = Duration::from_millis(1_200);
+pub const CLOCK_ERROR: Duration = Duration::from_millis(1_200);
 
 /// What a run has shown.
 pub struct Outcome {

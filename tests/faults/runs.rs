@@ -10,10 +10,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::check::story::Thing;
-use crate::check::{Rule, Violation};
+use crate::check::{self, Rule, Violation};
 use crate::history::{self, Event};
 use crate::plan::Plan;
-use crate::play::{Outcome, play, words};
+use crate::play::{CLOCK_ERROR, Outcome, play, words};
 use crate::report::{self, Report};
 use crate::stage::fault::Kind;
 use crate::stage::{Stage, StageOptions};
@@ -181,4 +181,14 @@ fn one_seed() {
     let mut theatre = Theatre::new(small(regions), small(instances), GENTLE);
     let told = theatre.play(number("SEED", 0)).unwrap_or_else(|why| panic!("{why}"));
     eprintln!("{told}");
+}
+
+/// Judges the history of `SEED` again that was kept.
+#[test]
+#[ignore = "for a checker that has changed"]
+fn judge_again() {
+    let kept = report::directory().join(number("SEED", 0).to_string()).join("history.jsonl");
+    let history = history::load(&kept).unwrap_or_else(|error| panic!("{}: {error}", kept.display()));
+    let violations = check::judge(&history, CLOCK_ERROR, &[]).violations;
+    assert!(violations.is_empty(), "{}", told(&history, &violations));
 }

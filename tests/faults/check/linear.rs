@@ -102,7 +102,8 @@ pub fn judge(story: &Story<'_>) -> Vec<Violation> {
 }
 
 fn judge_for(story: &Story<'_>, observer: &str) -> Option<Violation> {
-    let acts: Vec<Act> = story.sightings.iter().filter_map(|seen| act(seen, observer)).collect();
+    let clear = story.sightings.iter().filter(|seen| !story.is_blurred(seen));
+    let acts: Vec<Act> = clear.filter_map(|seen| act(seen, observer)).collect();
     let window = unexplained(&operations(story), &acts)?;
     let what = format!("no order of events explains what {observer} answered");
     let events = window.iter().filter_map(|act| act.event).collect();

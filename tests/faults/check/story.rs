@@ -95,6 +95,13 @@ impl Story<'_> {
         self.withdrawn.is_some_and(|span| span.sent <= returned)
     }
 
+    /// Whether this was seen about when its own time ended. Each instance has that moment from a clock, and a token
+    /// of the thing ends with the whole second before; so what is seen then is in no order.
+    pub fn is_blurred(&self, seen: &Sighting<'_>) -> bool {
+        let ending = |span: Span| span.sent <= seen.returned && seen.sent <= self.ends;
+        self.ends > 0 && self.withdrawn.is_some_and(ending)
+    }
+
     /// Since when nobody may accept it.
     pub fn proven(&self) -> Option<Moment> {
         self.withdrawn.and_then(|span| span.returned)

@@ -177,6 +177,17 @@ fn i2_an_expiry_is_over_when_it_is_proven_and_its_time_has_come() {
 }
 
 #[test]
+fn linear_clocks_and_whole_seconds_blur_the_end_of_its_own_time() {
+    let blurred = History::with_a_valid_key()
+        .and(HERE, 30, 35, Ask::Expire { at: 50_000 }, Came::Proven)
+        .and(THERE, 48, 49, whoami(), refused("invalid_token"))
+        .and(THERE, 50, 51, Ask::ReadKey, shown(Status::Valid))
+        .and(THERE, 53, 54, Ask::ReadKey, shown(Status::Expired));
+    assert_eq!(blurred.rules(), []);
+    assert_eq!(blurred.and(THERE, 55, 56, Ask::ReadKey, shown(Status::Valid)).rules(), [Rule::Linear]);
+}
+
+#[test]
 fn i3_acceptance_before_the_authority_calls_it_valid_is_seen() {
     let early = History::default()
         .and(HERE, 0, 5, Ask::CreateAccount, made("secret 0"))
