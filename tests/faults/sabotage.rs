@@ -3,7 +3,7 @@
 //! protections must be green.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -21,12 +21,8 @@ use crate::stage::proxy::chance::Chance;
 use crate::stage::{Stage, StageOptions, until};
 use crate::workload::{Effort, Operation};
 
-/// Two regions of two, as long as these tests run. Each test needs all of it.
-static STAGE: LazyLock<Mutex<Running>> = LazyLock::new(|| {
-    let lease_seconds = LEASE.as_secs();
-    let options = StageOptions { regions: 2, instances: 2, lease_seconds, ..StageOptions::default() };
-    Mutex::new(Running { stage: Stage::start(options), switch: "" })
-});
+/// Two regions of two, while any test has them or waits for them. (What is static for good is never tidied up.)
+static STAGE: Mutex<Weak<Mutex<Running>>> = Mutex::new(Weak::new());
 
 /// A stage, and the switch that its instances run with.
 struct Running {
@@ -47,8 +43,20 @@ impl Running {
     }
 }
 
-fn stage() -> MutexGuard<'static, Running> {
-    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+fn shared() -> Arc<Mutex<Running>> {
+    let mut known = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    known.upgrade().unwrap_or_else(|| {
+        let lease_seconds = LEASE.as_secs();
+        let options = StageOptions { regions: 2, instances: 2, lease_seconds, ..StageOptions::default() };
+        let started = Arc::new(Mutex::new(Running { stage: Stage::start(options), switch: "" }));
+        *known = Arc::downgrade(&started);
+        started
+    })
+}
+
+/// Each test needs all of the stage.
+fn alone(shared: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -83,7 +91,8 @@ fn a_switch_turns_the_suite_red(
     #[case] scenario: Scenario,
     #[case] expected: Rule,
 ) {
-    found_red(stage().with(switch), scenario, expected).unwrap_or_else(|why| panic!("{why}"));
+    let shared = shared();
+    found_red(alone(&shared).with(switch), scenario, expected).unwrap_or_else(|why| panic!("{why}"));
 }
 
 #[rstest]
@@ -103,7 +112,8 @@ fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
     #[case] scenario: Scenario,
     #[case] expected: Rule,
 ) {
-    let mut running = stage();
+    let shared = shared();
+    let mut running = alone(&shared);
     let stage = running.with("");
     let definition = format!("SELECT pg_get_functiondef('{function}'::regproc)");
     let guarded = stage.sql(&definition).expect("a function");
@@ -124,7 +134,8 @@ fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
 #[case(one_cache_takes_nothing)]
 #[case(one_is_far)]
 fn with_every_protection_it_is_green(#[case] scenario: Scenario) {
-    let green = found(stage().with(""), scenario);
+    let shared = shared();
+    let green = found(alone(&shared).with(""), scenario);
     assert!(green.judgement.violations.is_empty(), "{}", told(&green));
 }
 
