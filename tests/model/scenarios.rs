@@ -21,12 +21,13 @@ pub const REVOKE: Scenario = Scenario {
     ..Scenario::PLAIN
 };
 
-/// The same with longer leases, in which several polls overlap with one lease; the machine may sleep.
+/// The same with longer leases, in which several polls overlap with one lease; the machine may sleep, and
+/// Redis may lose the entry.
 pub const SLEEP: Scenario = Scenario {
     name: "sleep",
     homes: &[0],
     lease: 2,
-    faults: Budget { suspends: 1, crashes: 1, ..NO_FAULTS },
+    faults: Budget { suspends: 1, crashes: 1, evictions: 1, ..NO_FAULTS },
     ..REVOKE
 };
 
@@ -160,6 +161,7 @@ pub mod small {
     const LOST: Budget = Budget { lost_writes: 1, ..NO_FAULTS };
     pub const FLUSH: Budget = Budget { flushes: 1, ..NO_FAULTS };
     const FAILOVER: Budget = Budget { cache_failovers: 1, ..NO_FAULTS };
+    const EVICTED: Budget = Budget { evictions: 1, ..NO_FAULTS };
     const GONE: Budget = Budget { restores: 1, others: 1, ..NO_FAULTS };
     const FULL: Budget = Budget { others: 1, prunes: 1, crashes: 1, ..NO_FAULTS };
 
@@ -171,10 +173,10 @@ pub mod small {
     pub const PROMOTE_REVOKE: Scenario = Scenario { start: Start::Valid, writes: REVOKE.writes, ..PROMOTE };
     pub const RESTORE_REVOKE: Scenario = Scenario { faults: GONE, ..RESTORE };
     pub const RESTORE_FLIPPED: Scenario = Scenario { readers: NOBODY, ..RESTORE_FLIP };
-    pub const JOIN: Scenario = Scenario { writes: &[], ..REGIONS };
+    pub const JOIN: Scenario = Scenario { writes: &[Write::Drain(1), Write::Rejoin(1)], ..REGIONS };
     pub const QUARANTINE: Scenario =
         Scenario { regions: 2, writes: &[Write::Create(0)], warms: Warms::Pending, ..REGIONS };
-    pub const ROTATED: Scenario = Scenario { readers: NOBODY, ..ROTATE };
+    pub const ROTATED: Scenario = Scenario { readers: NOBODY, faults: EVICTED, ..ROTATE };
     pub const OUTBOX_ROLE: Scenario = Scenario { faults: FULL, writes: &[Write::CutRole], ..OUTBOX };
     pub const OBSERVED: Scenario = Scenario { warms: Warms::Nothing, faults: NO_FAULTS, ..OBSERVER };
 }
@@ -215,7 +217,7 @@ pub const LONG: &[Scenario] = &[
     PROMOTE,
     RESTORE,
     RESTORE_FLIP,
-    Scenario { name: "join and drain", writes: &[Write::Drain(1), Write::Rejoin(1)], ..REGIONS },
+    Scenario { name: "join and drain", ..small::JOIN },
     Scenario { name: "join under a flip", writes: &[Write::Create(0)], ..REGIONS },
     Scenario { faults: REVOKE.faults, ..ROTATE },
     Scenario { faults: Budget { others: 2, prunes: 1, ..NO_FAULTS }, ..OUTBOX },
