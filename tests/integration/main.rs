@@ -10,6 +10,7 @@ mod changes_need_the_latest_revision;
 mod contract_of_answers;
 mod dev_command;
 mod health;
+mod interleavings;
 mod isolation;
 mod key_ends_earlier;
 mod key_events;

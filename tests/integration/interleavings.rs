@@ -1,0 +1,214 @@
+//! Statements of the protocol that meet each other at the worst moment, played in the database itself.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::support::scene::Scene;
+use crate::support::server::Server;
+use crate::support::stores::{NO_REDIS, OwnStores, config, database, run_sql, sql_value};
+use crate::valid_everywhere::deaf_instance;
+
+/// One tenant at the root with one below it, an account in each, two required regions, and in each an instance without
+/// a lease.
+const SEED: &str = "
+    INSERT INTO authority (system_identifier, timeline, incarnation, since, longest_lease, master_check)
+    SELECT system_identifier, timeline, incarnation, '-infinity', interval '30.4 s', 'none' FROM authority_now();
+    INSERT INTO tenant (tsg_id, name, parent_tsg_id, path) VALUES
+        ('1000000001', 'root', NULL, '{1000000001}'),
+        ('1000000002', 'child', '1000000001', '{1000000001,1000000002}');
+    INSERT INTO region (region, state) VALUES ('a', 'required'), ('b', 'required');
+    INSERT INTO credential (credential, tsg_id) VALUES ('one', '1000000001'), ('two', '1000000002');
+    INSERT INTO service_account (id, tsg_id, name, client_id, created_by) VALUES
+        (gen_random_uuid(), '1000000001', 'one', 'one', 'test'),
+        (gen_random_uuid(), '1000000002', 'two', 'two', 'test');
+    INSERT INTO instance (instance, region, applied, low_water, lease_until) VALUES
+        ('00000000-0000-0000-0000-00000000000a', 'a', 0, 0, '-infinity'),
+        ('00000000-0000-0000-0000-00000000000b', 'b', 0, 0, '-infinity')";
+const WITHDRAW: &str = "SELECT append_changes(ARRAY['one'], true)";
+const SETTLE: &str = "SELECT frontier FROM settle_receipts()";
+
+async fn seeded() -> String {
+    let url = database().await;
+    run_sql(&url, SEED).await;
+    url
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres");
+    tokio::spawn(connection);
+    client
+}
+
+/// What an instance of this region says that has applied nothing yet; whether its lease is longer now.
+async fn renew(client: &Client, region: &str) -> String {
+    let renew = include_str!("../../sql/queries/instance_renew_lease.sql");
+    let who = format!("'00000000-0000-0000-0000-00000000000{region}'::uuid");
+    let renew = renew.replace("$1", &who).replace("$2", "0").replace("$3", "0").replace("$4", "30.4");
+    let answer = client.simple_query(&renew).await.expect("an answer");
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    row.expect("an instance")
+}
+
+async fn while_waiting() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Its row would go, and with it every reason to wait for it, while it answers under a lease (I2).
+#[tokio::test]
+async fn a_region_is_not_removed_while_a_lease_of_it_is_being_committed() {
+    let url = seeded().await;
+    let (instance, operator) = (connect(&url).await, connect(&url).await);
+    // A standby may take its time to confirm this.
+    instance.batch_execute("BEGIN").await.expect("begun");
+    assert_eq!(renew(&instance, "b").await, "t");
+    let removal = tokio::spawn(async move {
+        let removal = operator.query_one("SELECT remove_region('b', 'operator')", &[]).await;
+        removal.expect("an answer").get::<_, Option<String>>(0)
+    });
+    while_waiting().await;
+    instance.batch_execute("COMMIT").await.expect("committed");
+    let refused = removal.await.expect("an answer");
+    run_sql(&url, WITHDRAW).await;
+    run_sql(&url, SETTLE).await;
+    let proven = "SELECT count(*) FROM receipt WHERE effective_everywhere_at IS NOT NULL";
+    assert_eq!(sql_value(&url, proven).await.as_deref(), Some("0"), "an instance of b has a lease");
+    assert_eq!(refused.as_deref(), Some("alive"));
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_complete_says_of_nobody_that_he_may_still_answer() {
+    let url = seeded().await;
+    let (first, second, instance) = (connect(&url).await, connect(&url).await, connect(&url).await);
+    // Somebody else settles, and a standby takes its time to confirm that.
+    first.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(7030)").await.expect("locked");
+    run_sql(&url, WITHDRAW).await;
+    let settled = tokio::spawn(async move { second.batch_execute(SETTLE).await.expect("settled") });
+    while_waiting().await;
+    assert_eq!(renew(&instance, "a").await, "t", "the change is young");
+    first.batch_execute("COMMIT").await.expect("unlocked");
+    settled.await.expect("settled");
+    let lies = "SELECT count(*) FROM receipt r JOIN receipt_mark m ON m.seq = r.seq
+        WHERE r.effective_everywhere_at IS NOT NULL AND m.state = 'waiting'";
+    assert_eq!(sql_value(&url, lies).await.as_deref(), Some("0"));
+}
+
+/// Until a change is committed, no renewal can take account of it.
+#[tokio::test]
+async fn the_bound_of_a_receipt_holds_when_its_commit_takes_long() {
+    let url = seeded().await;
+    let (change, instance) = (connect(&url).await, connect(&url).await);
+    change.batch_execute(&format!("BEGIN; {WITHDRAW}")).await.expect("appended");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(renew(&instance, "a").await, "t");
+    change.batch_execute("COMMIT").await.expect("committed");
+    run_sql(&url, SETTLE).await;
+    let late = "SELECT count(*) FROM receipt_shown r, instance i
+        WHERE i.lease_until > r.bound_at AND i.lease_until > clock_timestamp()";
+    assert_eq!(sql_value(&url, late).await.as_deref(), Some("0"), "a lease goes on beyond the bound");
+}
+
+/// The second line of defence: rights are asked for above, and here.
+#[tokio::test]
+async fn whoever_sees_one_tenant_moves_no_region_and_changes_no_other_tenants_credential() {
+    let url = seeded().await;
+    let client = connect(&url).await;
+    client.batch_execute("SET carnet.tsg_id = '1000000002'; SET ROLE carnet_tenant").await.expect("a role");
+    let _ = client.batch_execute("SELECT append_changes(ARRAY['one', 'two'], true)").await;
+    let _ = client.batch_execute("SELECT drain_region('b', 'somebody@else')").await;
+    let touched = "SELECT count(*) FROM credential WHERE credential = 'one' AND (seq, receipt_seq) IS DISTINCT FROM (0, NULL)";
+    let receipts = "SELECT count(*) FROM receipt WHERE tsg_id = '1000000001'";
+    let drained = "SELECT count(*) FROM region WHERE state = 'draining'";
+    let found =
+        [sql_value(&url, touched).await, sql_value(&url, receipts).await, sql_value(&url, drained).await];
+    assert_eq!(found.map(|count| count.expect("a count")), ["0", "0", "0"]);
+}
+
+/// It is asked for forty times a second while something waits, under the lock that every revoke needs.
+#[tokio::test]
+async fn a_flip_that_has_nothing_to_flip_writes_nothing() {
+    let url = seeded().await;
+    let pending = "INSERT INTO client_secret
+            (credential_id, tsg_id, service_account_id, credential, name, pepper, hash)
+        SELECT '0000000000000001', tsg_id, id, client_id, 'pending', 'none', decode(repeat('00', 32), 'hex')
+        FROM service_account WHERE client_id = 'one'";
+    run_sql(&url, pending).await;
+    let client = connect(&url).await;
+    client.batch_execute("BEGIN; SELECT flip_ready(ARRAY['one'])").await.expect("asked");
+    let wrote = client.query_one("SELECT pg_current_xact_id_if_assigned() IS NOT NULL", &[]).await;
+    assert!(!wrote.expect("an answer").get::<_, bool>(0), "its commit waits for the disk and the standbys");
+}
+
+/// A statement has two seconds; what does not fit in must be done in parts, or it is never done.
+#[tokio::test]
+async fn ten_thousand_receipts_of_fifty_instances_are_settled_in_the_end() {
+    let url = seeded().await;
+    let many = "
+        INSERT INTO instance (instance, region, applied, low_water, lease_until)
+        SELECT gen_random_uuid(), 'a', 0, 0, clock_timestamp() FROM generate_series(1, 50);
+        INSERT INTO change (credential, version, kind) SELECT 'one', n, 'changed' FROM generate_series(1, 10000) n;
+        INSERT INTO receipt (seq, tsg_id, requested_at, bound_at, token_lifetime_seconds)
+        SELECT seq, '1000000001', clock_timestamp(), clock_timestamp(), 900 FROM change;
+        INSERT INTO receipt_mark (seq, tsg_id, instance, region)
+        SELECT r.seq, r.tsg_id, i.instance, i.region FROM receipt r, instance i WHERE i.lease_until > '-infinity';
+        ANALYZE";
+    run_sql(&url, many).await;
+    let client = connect(&url).await;
+    client.batch_execute("SET statement_timeout = '2s'").await.expect("set");
+    let open = "SELECT count(*) FROM receipt WHERE effective_everywhere_at IS NULL";
+    for _ in 0..5 {
+        let _ = client.batch_execute(SETTLE).await;
+    }
+    let open: i64 = sql_value(&url, open).await.expect("a count").parse().expect("a number");
+    assert!(open < 10_000, "ten seconds of work have settled nothing");
+}
+
+/// A primary that lost its tail has lost the receipt, and the withdrawal with it.
+#[tokio::test]
+async fn who_takes_something_away_is_not_told_that_it_is_done_when_its_receipt_is_gone() {
+    let scene = Scene::with(&json!({ "revoke_wait_seconds": 3 })).await;
+    let account = scene.entitled_account("lost").await;
+    let id = scene.key("advanced_wildfire", &account).await;
+    scene.until(&id, "valid").await;
+    run_sql(&scene.database_url, &deaf_instance(60)).await;
+    let lose = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let lost = format!(
+            "DELETE FROM receipt;
+             UPDATE api_key SET status = 'valid', revoking_seq = NULL, receipt_seq = NULL WHERE api_key_id = {id}"
+        );
+        run_sql(&scene.database_url, &lost).await;
+    };
+    let (answer, ()) = futures_util::future::join(scene.revoke(&id), lose).await;
+    assert_eq!(scene.get(&format!("api-keys/{id}")).await.text("status"), "valid");
+    answer.expect(503);
+}
+
+/// It claims the sweep again before its claim is over, and so for ever.
+#[tokio::test]
+async fn an_instance_that_does_not_reach_the_cache_leaves_the_sweep_to_one_that_does() {
+    let own = OwnStores::start(1);
+    let scene = Scene::new().await;
+    let eu = async |redis_url: &str| {
+        Server::start(config(&scene.database_url, redis_url, &json!({ "region": "eu" }))).await
+    };
+    let _cut_off = eu(NO_REDIS).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let _sound = eu(&own.stores.redis_urls()[0]).await;
+    let state = "SELECT state FROM region WHERE region = 'eu'";
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if sql_value(&scene.database_url, state).await.as_deref() == Some("required") {
+            return;
+        }
+    }
+    let claims =
+        "SELECT sweeper = (SELECT instance FROM instance WHERE region = 'eu' ORDER BY started_at LIMIT 1)
+        AND sweeper_until > clock_timestamp() FROM region WHERE region = 'eu'";
+    let claims = sql_value(&scene.database_url, claims).await;
+    panic!("eu is not warm after half a minute; does the one that is cut off claim the sweep: {claims:?}");
+}
