@@ -73,15 +73,14 @@ DECLARE
     v_head bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(7027);
-    WITH raised AS (
-        UPDATE credential SET version = version + 1, changed_at = clock_timestamp()
-        WHERE credential = ANY (p_credentials)
-          -- Who may see one tenant only touches that one.
-          AND (current_setting('role') <> 'carnet_tenant' OR tsg_id = current_setting('carnet.tsg_id', true))
-        RETURNING credential, version
-    ), appended AS (
+    -- Who may see one tenant only touches that one.
+    IF current_setting('role') = 'carnet_tenant' THEN
+        p_credentials := ARRAY(SELECT credential FROM credential
+                               WHERE credential = ANY (p_credentials) AND tsg_id = current_tsg());
+    END IF;
+    WITH appended AS (
         INSERT INTO change (credential, version, kind)
-        SELECT credential, version, 'changed' FROM raised
+        SELECT credential, version + 1, 'changed' FROM credential WHERE credential = ANY (p_credentials)
         RETURNING seq
     )
     SELECT max(seq) INTO v_head FROM appended;
@@ -89,7 +88,9 @@ BEGIN
         RAISE EXCEPTION 'no such credential: %', p_credentials;
     END IF;
     -- One seq for the whole batch is enough: who has applied the last has applied all.
-    UPDATE credential SET seq = v_head, receipt_seq = CASE WHEN p_withdraws THEN v_head ELSE receipt_seq END
+    UPDATE credential
+    SET version = version + 1, changed_at = clock_timestamp(), seq = v_head,
+        receipt_seq = CASE WHEN p_withdraws THEN v_head ELSE receipt_seq END
     WHERE credential = ANY (p_credentials);
     -- What this transaction revokes is revoked when everybody has applied this change, whatever
     -- changes after it. Rows that others hold are theirs to mark.
@@ -130,88 +131,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WHERE r.seq = p_seq
 $$;
 
--- Turns what is pending in these credentials valid, where every required region has acknowledged
--- the present version in its present epoch, and every instance that may answer from a cache has applied
--- it (or it might still answer from a record in which the key does not exist). Rows that somebody
--- else is changing are left to the next round: waiting for them under the lock could deadlock.
-CREATE OR REPLACE FUNCTION flip_ready(p_credentials text[]) RETURNS TABLE (flipped text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    v_ready text[];
-    v_flipped text[];
-    v_rotated text;
-BEGIN
-    PERFORM pg_advisory_xact_lock(7027);
-    PERFORM 1 FROM region WHERE state = 'required' FOR SHARE;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    SELECT coalesce(array_agg(c.credential), '{}') INTO v_ready
-    FROM credential c
-    WHERE c.credential = ANY (p_credentials)
-      AND NOT EXISTS (
-          SELECT 1 FROM region r
-          WHERE r.state = 'required' AND NOT EXISTS (
-              SELECT 1 FROM acknowledgement a
-              WHERE a.credential = c.credential AND a.region = r.region
-                AND a.version = c.version AND a.epoch = r.epoch))
-      AND NOT EXISTS (
-          SELECT 1 FROM instance i
-          WHERE i.lease_until > clock_timestamp() AND i.applied < c.seq);
-    WITH secrets AS (
-        UPDATE client_secret s SET status = 'valid'
-        WHERE s.credential_id IN (
-            SELECT p.credential_id FROM client_secret p
-            WHERE p.credential = ANY (v_ready) AND p.status = 'pending'
-            FOR UPDATE SKIP LOCKED)
-        RETURNING s.tsg_id, s.credential, s.credential_id AS id, 'client_secret.valid' AS action
-    ), keys AS (
-        UPDATE api_key k SET status = 'valid', status_changed_at = clock_timestamp()
-        WHERE k.api_key_id IN (
-            SELECT p.api_key_id FROM api_key p
-            WHERE p.credential = ANY (v_ready) AND p.status = 'pending'
-            FOR UPDATE SKIP LOCKED)
-        RETURNING k.tsg_id, k.credential, k.api_key_id::text AS id, 'api_key.valid' AS action
-    ), flips AS (
-        SELECT * FROM secrets UNION ALL SELECT * FROM keys
-    ), audit AS (
-        INSERT INTO audit_event (tsg_id, actor, action, target)
-        SELECT tsg_id, 'carnet', action, id FROM flips
-    ), appended AS (
-        INSERT INTO change (credential, version, kind)
-        SELECT c.credential, c.version, 'flipped' FROM credential c
-        WHERE c.credential IN (SELECT credential FROM flips)
-        RETURNING credential
-    )
-    SELECT coalesce(array_agg(credential), '{}') INTO v_flipped FROM appended;
-    -- The other half of a rotation, which takes something away: another version, and a receipt.
-    FOR v_rotated IN
-        WITH replaced AS (
-            UPDATE client_secret o SET status = 'revoking'
-            FROM client_secret n
-            WHERE n.credential = ANY (v_flipped) AND n.status = 'valid' AND n.replaces = o.credential_id
-              AND o.status = 'valid'
-            RETURNING o.tsg_id, o.credential, o.credential_id
-        ), audit AS (
-            INSERT INTO audit_event (tsg_id, actor, action, target)
-            SELECT tsg_id, 'carnet', 'client_secret.replaced', credential_id FROM replaced
-        )
-        SELECT DISTINCT credential FROM replaced
-    LOOP
-        PERFORM append_changes(ARRAY[v_rotated], true);
-    END LOOP;
-    IF cardinality(v_flipped) > 0 THEN
-        PERFORM pg_notify('carnet_change', '');
-    END IF;
-    RETURN QUERY SELECT unnest(v_flipped);
-END $$;
-
 -- The frontier: every instance that may still answer from a cache has applied all changes up to it. Before it is
 -- told, what it proves is written: marks, receipts, and that what was revoking is revoked.
 -- Not settled: the history changed less than one lease ago (or under us), so that leases which this
 -- history does not know may be alive; nothing is proven before that time is over.
 CREATE FUNCTION settle_receipts(OUT frontier bigint, OUT settled boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_last bigint;
 BEGIN
     SELECT coalesce((SELECT min(applied) FROM instance WHERE lease_until > clock_timestamp()),
                     (SELECT max(seq) FROM change), 0),
@@ -226,26 +153,32 @@ BEGIN
     END IF;
     -- One at a time; who waited finds the rest done.
     PERFORM pg_advisory_xact_lock(7030);
-    -- Somebody who registered after the receipt was opened, from a reading before it.
+    -- So many at once; the rest the next time.
+    SELECT max(seq) INTO v_last
+    FROM (SELECT seq FROM receipt WHERE effective_everywhere_at IS NULL ORDER BY seq LIMIT 200) oldest;
+    -- Somebody who registered after the receipt was opened, from a reading before it; or got a lease again.
     INSERT INTO receipt_mark (seq, tsg_id, instance, region)
     SELECT r.seq, r.tsg_id, i.instance, i.region
     FROM receipt r JOIN instance i ON i.lease_until > clock_timestamp() AND i.applied < r.seq
-    WHERE r.effective_everywhere_at IS NULL
-    ON CONFLICT DO NOTHING;
+    WHERE r.effective_everywhere_at IS NULL AND r.seq <= v_last
+    ON CONFLICT (seq, instance) DO UPDATE SET state = 'waiting', at = NULL WHERE receipt_mark.state = 'lapsed';
     UPDATE receipt_mark m SET state = 'applied', at = greatest(i.applied_at, r.requested_at)
     FROM receipt r, instance i
-    WHERE r.effective_everywhere_at IS NULL AND m.seq = r.seq AND m.state = 'waiting'
+    WHERE r.effective_everywhere_at IS NULL AND r.seq <= v_last AND m.seq = r.seq AND m.state = 'waiting'
       AND i.instance = m.instance AND i.applied >= m.seq;
     UPDATE receipt_mark m SET state = 'lapsed', at = greatest(least(i.lease_until, clock_timestamp()), r.requested_at)
     FROM receipt r, receipt_mark w LEFT JOIN instance i ON i.instance = w.instance
-    WHERE r.effective_everywhere_at IS NULL AND w.seq = r.seq AND w.state = 'waiting'
+    WHERE r.effective_everywhere_at IS NULL AND r.seq <= v_last AND w.seq = r.seq AND w.state = 'waiting'
       AND m.seq = w.seq AND m.instance = w.instance
       AND (i.instance IS NULL OR i.lease_until <= clock_timestamp());
     IF NOT settled THEN
         RETURN;
     END IF;
-    UPDATE receipt SET effective_everywhere_at = clock_timestamp()
-    WHERE effective_everywhere_at IS NULL AND seq <= frontier;
+    UPDATE receipt r SET effective_everywhere_at = clock_timestamp()
+    WHERE effective_everywhere_at IS NULL AND seq <= least(frontier, v_last)
+      AND NOT EXISTS (SELECT 1 FROM receipt_mark m WHERE m.seq = r.seq AND m.state = 'waiting');
+    -- What is told is never more than what is written.
+    frontier := least(frontier, (SELECT min(seq) - 1 FROM receipt WHERE effective_everywhere_at IS NULL));
     WITH keys AS (
         UPDATE api_key k SET status = 'revoked', status_changed_at = clock_timestamp()
         WHERE k.status = 'revoking' AND k.revoking_seq <= frontier
@@ -275,7 +208,8 @@ DECLARE
 BEGIN
     -- The order in which the flip takes its locks.
     PERFORM pg_advisory_xact_lock(7027);
-    UPDATE region SET epoch = epoch + 1, run_id = p_run_id, life = p_life, epoch_at = clock_timestamp()
+    -- The time as well: after a restore, so that no number of the lost history comes again.
+    UPDATE region SET epoch = greatest(epoch + 1, extract(epoch FROM clock_timestamp())::bigint), run_id = p_run_id, life = p_life, epoch_at = clock_timestamp()
     WHERE region = p_region AND epoch = p_epoch AND epoch_at < clock_timestamp() - interval '1 second'
       AND (run_id, life) IS DISTINCT FROM (p_run_id, p_life)
     RETURNING epoch INTO v_epoch;
@@ -368,6 +302,12 @@ BEGIN
     RETURN true;
 END $$;
 
+-- Whether regions are this transaction's to move: those of tenants at the root, and of the owner of all this.
+CREATE FUNCTION acts_at_root() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT current_setting('role') <> 'carnet_tenant'
+        OR EXISTS (SELECT 1 FROM tenant WHERE tsg_id = current_tsg() AND parent_tsg_id IS NULL)
+$$;
+
 -- What an operator does with a region; the answer says what stood in the way: 'unknown', 'last_required',
 -- 'alive', 'not_draining', or nothing.
 CREATE FUNCTION drain_region(p_region text, p_actor text) RETURNS text
@@ -375,6 +315,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_state region_state;
 BEGIN
+    IF NOT acts_at_root() THEN
+        RETURN 'unknown';
+    END IF;
     PERFORM pg_advisory_xact_lock(7027);
     SELECT state INTO v_state FROM region WHERE region = p_region FOR UPDATE;
     IF NOT FOUND THEN
@@ -393,6 +336,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_state region_state;
 BEGIN
+    IF NOT acts_at_root() THEN
+        RETURN 'unknown';
+    END IF;
     PERFORM pg_advisory_xact_lock(7027);
     SELECT state INTO v_state FROM region WHERE region = p_region FOR UPDATE;
     IF NOT FOUND THEN
@@ -409,11 +355,17 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_state region_state;
 BEGIN
+    IF NOT acts_at_root() THEN
+        RETURN 'unknown';
+    END IF;
     PERFORM pg_advisory_xact_lock(7027);
     SELECT state INTO v_state FROM region WHERE region = p_region FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 'unknown';
-    ELSIF is_alive(p_region) THEN
+    END IF;
+    -- A renewal that is under way is waited for: its row must not go from under the lease that it gives.
+    PERFORM 1 FROM instance WHERE region = p_region FOR UPDATE;
+    IF is_alive(p_region) THEN
         RETURN 'alive';
     ELSIF v_state = 'required'
         AND NOT EXISTS (SELECT 1 FROM region WHERE state = 'required' AND region <> p_region) THEN
@@ -423,7 +375,7 @@ BEGIN
     SELECT tsg_id, p_actor, 'region.remove', p_region, jsonb_build_object('was', v_state)
     FROM tenant WHERE parent_tsg_id IS NULL;
     -- An instance of it that comes back registers anew, and the region joins anew.
-    DELETE FROM instance WHERE region = p_region;
+    DELETE FROM instance WHERE region = p_region AND lease_until <= clock_timestamp();
     DELETE FROM acknowledgement WHERE region = p_region;
     DELETE FROM region WHERE region = p_region;
     RETURN NULL;
@@ -461,13 +413,15 @@ CROSS JOIN LATERAL (
 -- A receipt as it is shown. While it is open the history may become another, and then leases of before count.
 CREATE VIEW receipt_shown WITH (security_invoker = true) AS
 SELECT r.id, r.seq, r.tsg_id, r.requested_at, r.effective_everywhere_at,
-       CASE WHEN r.effective_everywhere_at IS NULL THEN greatest(r.bound_at, h.unsettled_until) ELSE r.bound_at END
-           AS bound_at,
-       coalesce(r.effective_everywhere_at, greatest(r.bound_at, h.unsettled_until))
+       CASE WHEN r.effective_everywhere_at IS NULL THEN greatest(r.bound_at, h.until, l.until)
+            ELSE greatest(r.bound_at, r.effective_everywhere_at) END AS bound_at,
+       coalesce(r.effective_everywhere_at, greatest(r.bound_at, h.until, l.until))
            + make_interval(secs => r.token_lifetime_seconds) AS last_token_expires_at,
        coalesce(m.regions, '[]') AS regions
 FROM receipt r
-CROSS JOIN LATERAL (SELECT max(since + longest_lease) AS unsettled_until FROM authority) h
+CROSS JOIN LATERAL (SELECT max(since + longest_lease) AS until FROM authority) h
+-- Had the commit taken long, leases may have been renewed until it was there to be heard of.
+CROSS JOIN LATERAL (SELECT max(lease_until) AS until FROM instance WHERE applied < r.seq) l
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('region', g.region, 'instances', g.instances) ORDER BY g.region) AS regions
     FROM (SELECT region, jsonb_agg(jsonb_build_object('instance', instance, 'state', state, 'at', at)
@@ -484,7 +438,7 @@ BEGIN
     END LOOP;
 END $$;
 
-GRANT SELECT ON receipt, receipt_mark, receipt_shown, authority, region, region_shown TO carnet_tenant;
+GRANT SELECT ON receipt, receipt_mark, receipt_shown, authority, region, instance, region_shown TO carnet_tenant;
 GRANT SELECT ON live_credential, region_shown TO carnet_engine;
 GRANT UPDATE (poisoned_version) ON credential TO carnet_engine;
 

@@ -26,6 +26,30 @@ CROSS JOIN LATERAL (
     WHERE g.tsg_id = k.tsg_id AND g.principal = k.credential AND g.products IS NULL
       AND g.target_tsg_id = ANY (tenant_path(k.tsg_id))) held;
 
+-- Those of these credentials that lack nothing: see flip_ready. None while leases of another history may be alive, for
+-- what such an instance has applied is not known here.
+CREATE FUNCTION ready_to_flip(p_credentials text[]) RETURNS text[]
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(array_agg(c.credential), '{}')
+    FROM credential c
+    WHERE c.credential = ANY (p_credentials)
+      AND EXISTS (SELECT 1 FROM region WHERE state = 'required')
+      AND NOT EXISTS (
+          SELECT 1 FROM region r
+          WHERE r.state = 'required' AND NOT EXISTS (
+              SELECT 1 FROM acknowledgement a
+              WHERE a.credential = c.credential AND a.region = r.region
+                AND a.version = c.version AND a.epoch = r.epoch))
+      AND NOT EXISTS (
+          SELECT 1 FROM instance i
+          WHERE i.lease_until > clock_timestamp() AND i.applied < c.seq)
+      AND EXISTS (
+          SELECT 1 FROM authority a, authority_now() n
+          WHERE (a.system_identifier, a.timeline, a.incarnation) = (n.system_identifier, n.timeline, n.incarnation)
+            AND a.since + a.longest_lease < clock_timestamp())
+$$;
+REVOKE ALL ON FUNCTION ready_to_flip(text[]) FROM PUBLIC;
+
 -- Turns what is pending in these credentials valid, where every required region has acknowledged
 -- the present version in its present epoch, and every instance that may answer from a cache has applied
 -- it (or it might still answer from a record in which the key does not exist). Rows that somebody
@@ -39,23 +63,13 @@ DECLARE
     v_flipped text[];
     v_rotated text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7027);
-    PERFORM 1 FROM region WHERE state = 'required' FOR SHARE;
-    IF NOT FOUND THEN
+    -- Asked for many times a second while something waits: where nothing is ready, nothing is locked or written.
+    IF cardinality(ready_to_flip(p_credentials)) = 0 THEN
         RETURN;
     END IF;
-    SELECT coalesce(array_agg(c.credential), '{}') INTO v_ready
-    FROM credential c
-    WHERE c.credential = ANY (p_credentials)
-      AND NOT EXISTS (
-          SELECT 1 FROM region r
-          WHERE r.state = 'required' AND NOT EXISTS (
-              SELECT 1 FROM acknowledgement a
-              WHERE a.credential = c.credential AND a.region = r.region
-                AND a.version = c.version AND a.epoch = r.epoch))
-      AND NOT EXISTS (
-          SELECT 1 FROM instance i
-          WHERE i.lease_until > clock_timestamp() AND i.applied < c.seq);
+    PERFORM pg_advisory_xact_lock(7027);
+    PERFORM 1 FROM region WHERE state = 'required' FOR SHARE;
+    v_ready := ready_to_flip(p_credentials);
     SELECT coalesce(array_agg(held.credential_id), '{}') INTO v_replaced
     FROM (SELECT o.credential_id FROM client_secret o
           WHERE o.credential_id IN (SELECT p.replaces FROM client_secret p

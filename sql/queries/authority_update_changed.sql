@@ -8,4 +8,5 @@ WITH changed AS (
     WHERE (a.system_identifier, a.timeline, a.incarnation) <> (n.system_identifier, n.timeline, n.incarnation)
     RETURNING 1
 )
-UPDATE region SET epoch = epoch + 1 WHERE EXISTS (SELECT 1 FROM changed)
+UPDATE region SET epoch = greatest(epoch + 1, extract(epoch FROM clock_timestamp())::bigint)
+WHERE EXISTS (SELECT 1 FROM changed)

@@ -6,7 +6,8 @@ WITH heard AS MATERIALIZED (
                > clock_timestamp() - unheard_limit() AS enough)
 UPDATE instance
 SET applied_at = CASE WHEN applied < $2 THEN clock_timestamp() ELSE applied_at END,
-    applied = $2, low_water = $3,
+    -- A renewal that comes late, over a connection that was given up, takes nothing back.
+    applied = greatest(applied, $2), low_water = greatest(low_water, $3),
     lease_until = CASE WHEN heard.enough THEN clock_timestamp() + make_interval(secs => $4) ELSE lease_until END
 FROM heard
 WHERE instance = $1

@@ -172,8 +172,9 @@ impl Directory {
             }
         };
         let mut lane = known.lane(credential);
-        if let Some(entry) = known.recall(credential) {
-            match weigh(&entry, "memory") {
+        let recalled = known.recall(credential);
+        if let Some(entry) = &recalled {
+            match weigh(entry, "memory") {
                 Ok(served) => return Ok(served),
                 // Redis may hold what has become valid since.
                 Err(doubt) => lane = doubt,
@@ -184,7 +185,8 @@ impl Directory {
             && let Ok(Found::Entry(entry)) = self.region.get(&place, credential).await
             && self.region.place() == place
         {
-            if known.admits(&entry) {
+            // Memory may be ahead of the feed, and so of the floor: nobody is shown an older version after a newer one.
+            if known.admits(&entry) && recalled.is_none_or(|held| entry.version >= held.version) {
                 known.remember(&entry);
                 return weigh(&entry, "redis");
             }

@@ -32,6 +32,12 @@ impl Roster {
         }
     }
 
+    /// Whether no name is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.read().is_ok_and(|known| known.is_empty())
+    }
+
     /// Whether the name is known.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

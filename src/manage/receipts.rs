@@ -61,7 +61,11 @@ impl Manage {
         }
         let find = async |tx: &mut Tx| receipts::find_by_seq(tx, tsg_id, seq).await;
         let receipt = self.store.run_tx::<_, StoreError>("receipt.find", tsg_id, find).await?.value;
-        Ok(Withdrawn { value, receipt })
+        // A primary that lost its tail has lost the withdrawal with it.
+        let Some(receipt) = receipt else {
+            return Err(StoreError::Unavailable("the change was lost".into()).into());
+        };
+        Ok(Withdrawn { value, receipt: Some(receipt) })
     }
 
     /// One receipt of a tenant, for whoever may take something away, or read everything.

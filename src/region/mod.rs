@@ -204,7 +204,8 @@ impl Region {
             .arg(entry.record.pending_parts())
             .arg(sealed)
             .arg(KEEP_SECONDS)
-            .arg(i32::from(anyway));
+            .arg(i32::from(anyway))
+            .arg(place.epoch());
         Ok(call)
     }
 

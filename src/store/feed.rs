@@ -12,6 +12,7 @@ use futures_util::future::join;
 use futures_util::stream::{StreamExt, poll_fn};
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 use uuid::Uuid;
 
@@ -134,8 +135,14 @@ impl Store {
             let mut messages = poll_fn(move |cx| connection.poll_message(cx));
             tokio::spawn(async move {
                 while let Some(Ok(message)) = messages.next().await {
-                    if matches!(message, AsyncMessage::Notification(_)) {
-                        wake.send_replace(());
+                    match message {
+                        AsyncMessage::Notification(_) => {
+                            wake.send_replace(());
+                        }
+                        // Somebody cancelled a commit that waited for its standby. What comes of it is known here only,
+                        // so no lease may come of it.
+                        AsyncMessage::Notice(notice) if *notice.code() == SqlState::WARNING => break,
+                        _ => {}
                     }
                 }
                 // The connection is gone: the next poll will say so, and should be soon.
@@ -200,13 +207,14 @@ impl FeedConnection {
         Ok((history(row)?, row.try_get("master_check")?))
     }
 
-    /// Says that the feed's head went back behind `applied`, if it did: this is another history.
+    /// Says that the feed's head went back behind `applied`, or the restore counter behind `counter`, if one of them
+    /// did: this is another history.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn note_went_back(&self, applied: i64) -> Result<(), StoreError> {
+    pub async fn note_went_back(&self, applied: i64, counter: i32) -> Result<(), StoreError> {
         const UPDATE: &str = include_str!("../../sql/queries/authority_update_went_back.sql");
-        self.ask(UPDATE, &[&applied]).await?;
+        self.ask(UPDATE, &[&applied, &counter]).await?;
         Ok(())
     }
 

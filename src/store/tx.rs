@@ -117,6 +117,9 @@ impl Tx {
         const APPEND_TENANT: &str = include_str!("../../sql/queries/change_append_tenant.sql");
         let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
         let seq = if self.whole_tenant {
+            // All accounts of a tenant in one statement: as long as a transaction may take.
+            let limit = format!("SET LOCAL statement_timeout = {}", LIMIT.as_millis());
+            self.client.batch_execute(&limit).await?;
             self.append_and_commit(APPEND_TENANT, &[&self.withdraws]).await?
         } else if touched.is_empty() {
             self.client.batch_execute("COMMIT").await?;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::rand::SystemRandom;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::offset::Offset;
 use super::{FeedStatus, Spread, StartError, SyncOptions};
@@ -68,6 +70,13 @@ impl Feed {
         let history = recognise(connection, &self.master_checks).await?;
         let region = &self.options.who.region;
         connection.register_region(region).await?;
+        // A name of its own for each of its lives: a renewal that is still on its way, over a connection that was given
+        // up, must not speak for this one. The lease of before is ended, so nobody need wait for it.
+        self.store.unregister(self.options.who.instance).await?;
+        self.options.who.instance = another(self.options.who.instance);
+        // Before it loads, so that nothing is pruned that it then has not heard of.
+        let nothing = Renewal { applied: 0, low_water: 0, believed: self.options.believed() };
+        connection.register(&self.options.who, nothing).await?;
         let changes = connection.load_floor(self.options.floor_limit).await?;
         let low_water = changes.first().map_or(0, |(seq, ..)| seq - 1);
         let applied = changes.last().map_or(0, |(seq, ..)| *seq);
@@ -75,15 +84,16 @@ impl Feed {
         for (seq, credential, version) in &changes {
             floor.raise(*seq, credential, *version);
         }
-        self.load_roster(connection).await?;
+        // Names are never forgotten, and those that come are heard of: once is enough.
+        if self.knowledge.roster.is_empty() {
+            self.load_roster(connection).await?;
+        }
         // First the place, so that no reading under way is remembered or written as one of now. The
         // epoch comes with the first answer; until then nothing opens.
         self.place.move_to(Place::new(&self.options.who.region, &history.to_string(), Place::NO_EPOCH));
         self.knowledge.start_over(floor, applied);
-        let renewal = self.renewal(applied);
-        connection.register(&self.options.who, renewal).await?;
         let lease_until = BootInstant::default();
-        self.position = Some(Position { history, applied, acknowledged: applied, lease_until });
+        self.position = Some(Position { history, applied, acknowledged: 0, lease_until });
         Ok(())
     }
 
@@ -104,7 +114,7 @@ impl Feed {
         Renewal { applied, low_water: self.knowledge.low_water(), believed: self.options.believed() }
     }
 
-    /// Polls until it is told to stop.
+    /// Polls until it is told to stop; then gives the lease back, so that no revoke has to wait for this instance.
     pub async fn run(mut self, stop: CancellationToken) {
         while let Some(ended) = stop.run_until_cancelled(Box::pin(self.listen())).await {
             metrics::counter!("carnet_feed_interruptions_total").increment(1);
@@ -113,8 +123,12 @@ impl Feed {
                 Err(error) => tracing::warn!(%error, "the feed is interrupted"),
             }
             if stop.run_until_cancelled(tokio::time::sleep(AWAY)).await.is_none() {
-                return;
+                break;
             }
+        }
+        self.knowledge.lease.end();
+        if let Err(error) = self.store.unregister(self.options.who.instance).await {
+            tracing::warn!(%error, "the lease could not be given back; revokes wait until it ends");
         }
     }
 
@@ -156,8 +170,9 @@ impl Feed {
         let answered = clock.boot();
         clock.hear(answer.now, answered);
         self.offset.note(answer.now, asked, answered);
-        if answer.head < at.applied {
-            connection.note_went_back(at.applied).await?;
+        let known = at.history.restore_counter;
+        if answer.head < at.applied || answer.history.restore_counter < known {
+            connection.note_went_back(at.applied, known).await?;
             return Ok(Heard::StartOver);
         }
         let another = !answer.same_history || answer.history != at.history;
@@ -210,6 +225,12 @@ fn measure(region: &str, now: &RegionNow, lag: i64, age: Duration) {
     metrics::gauge!("carnet_feed_lag_changes", "region" => region.clone()).set(lag as f64);
     metrics::gauge!("carnet_feed_lag_seconds", "region" => region.clone()).set(age.as_secs_f64());
     metrics::gauge!("carnet_region_epoch", "region" => region).set(now.epoch as f64);
+}
+
+/// Without randomness, which a start has shown to be there, it is the same.
+fn another(instance: Uuid) -> Uuid {
+    let random = ring::rand::generate::<[u8; 16]>(&SystemRandom::new());
+    random.map_or(instance, |random| Uuid::from_bytes(random.expose()))
 }
 
 /// Which history the database tells, and whether our master keys are those of it.

@@ -118,7 +118,6 @@ pub struct Sync {
     broken: CancellationToken,
     tasks: TaskTracker,
     store: Store,
-    who: Identity,
 }
 
 impl Sync {
@@ -172,20 +171,21 @@ impl Sync {
         let auditor = auditor::Auditor { warming: warming.clone(), instance: who.instance, every };
         let wake = feed.wake.subscribe();
         let warmer = warmer::Warmer { warming, wake, changed: rewarm, aside: HashMap::new() };
+        let tended = Arc::clone(&sweep.warming.knowledge);
         let broken = CancellationToken::new();
         let vital = || Vital { stop: stop.clone(), broken: broken.clone() };
         tasks.spawn_local(vital().live(feed.run(stop.clone())));
         tasks.spawn_local(vital().live(warmer.run(stop.clone())));
         tasks.spawn_local(vital().live(sweep.run(stop.clone())));
         tasks.spawn_local(vital().live(epochs.run(stop.clone())));
-        tasks.spawn_local(vital().live(tend::run(store.clone(), quarantine, stop.clone())));
+        tasks.spawn_local(vital().live(tend::run(store.clone(), tended, quarantine, stop.clone())));
         tasks.spawn_local(vital().live(auditor.run(stop.clone())));
         tasks.spawn_local(vital().live(gauges::run(store.clone(), stop.clone())));
         tasks.spawn_local(vital().live(spread.clone().run(stop.clone())));
         tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
         // A lease before the first request, if Postgres answers; without one it serves all the same.
         drop(tokio::time::timeout(FIRST_LEASE, first.changed()).await);
-        Ok(Self { spread, stop, broken, tasks, store, who })
+        Ok(Self { spread, stop, broken, tasks, store })
     }
 
     /// Looks at the signing keys again now and then.
@@ -205,15 +205,11 @@ impl Sync {
         self.spread.clone()
     }
 
-    /// Stops the tasks and gives the lease back, so that no revoke has to wait for this instance.
-    /// To be called when it serves no more.
+    /// Stops the tasks; the feed gives its lease back. To be called when it serves no more.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        if let Err(error) = self.store.unregister(self.who.instance).await {
-            tracing::warn!(%error, "the lease could not be given back; revokes wait until it ends");
-        }
     }
 }
 

@@ -18,6 +18,8 @@ use crate::domain::region::RegionState;
 const EVERY: Duration = Duration::from_secs(30);
 /// The wait before the next sweep of a region that is not warm yet.
 const COLD: Duration = Duration::from_secs(1);
+/// The wait of one who could not finish: others of the region may reach what it does not.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
 /// The longest wait before a first sweep, so that the instances of a region do not all ask at once.
 const JITTER: Duration = Duration::from_millis(512);
 /// For how long one instance may sweep without a word.
@@ -26,6 +28,17 @@ const CLAIM: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(20);
 /// How often a long sweep says where it is.
 const PROGRESS: u64 = 10_000;
+
+/// What came of a sweep.
+#[derive(Debug)]
+enum Swept {
+    /// Everything that was cold is warm.
+    Whole,
+    /// Something was not.
+    InPart,
+    /// Another instance is at it.
+    Elsewhere,
+}
 
 /// The epoch of the cache, and whether keys wait for the region.
 fn life(status: &FeedStatus) -> Option<(i64, RegionState)> {
@@ -41,20 +54,20 @@ impl Sweep {
     /// Works until it is told to stop.
     pub async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
-            let mut swept = None;
             loop {
                 let region = life(&self.warming.status());
                 tokio::time::sleep(self.jitter()).await;
-                let whole = match self.sweep().await {
-                    Ok(whole) => whole,
-                    Err(error) => {
-                        tracing::debug!(%error, "a sweep did not finish");
-                        false
+                let catching_up = region.is_none_or(|(_, state)| state.is_catching_up());
+                let time = match self.sweep().await {
+                    Ok(Swept::Whole) if !catching_up => EVERY,
+                    Ok(Swept::Whole | Swept::Elsewhere) => COLD,
+                    failed => {
+                        tracing::debug!(?failed, "a sweep did not finish");
+                        self.let_go().await;
+                        LEFT_TO_OTHERS
                     }
                 };
-                swept = if whole { region } else { swept };
-                let warm = swept == region && !region.is_none_or(|(_, state)| state.is_catching_up());
-                self.wait(if warm { EVERY } else { COLD }, region).await;
+                self.wait(time, region).await;
             }
         })
         .await;
@@ -71,20 +84,28 @@ impl Sweep {
         drop(tokio::time::timeout(time, another).await);
     }
 
-    /// From the first to the last; whether all of it was done. Also true when another instance is at it.
-    async fn sweep(&self) -> anyhow::Result<bool> {
+    /// Gives the claim back, for an instance that reaches the cache.
+    async fn let_go(&self) {
+        let Warming { store, region_name, .. } = &self.warming;
+        if let Err(error) = store.claim_sweep(region_name, self.instance, Duration::ZERO).await {
+            tracing::debug!(%error, "the claim to sweep was not given back");
+        }
+    }
+
+    /// From the first to the last.
+    async fn sweep(&self) -> anyhow::Result<Swept> {
         let (warming, store) = (&self.warming, &self.warming.store);
-        let Some(region) = warming.status().region else { return Ok(false) };
+        let Some(region) = warming.status().region else { return Ok(Swept::InPart) };
         let name = &warming.region_name;
         let (mut after, mut done, mut whole) = (String::new(), 0, true);
         loop {
             if !store.claim_sweep(name, self.instance, CLAIM).await? {
-                return Ok(after.is_empty());
+                return Ok(Swept::Elsewhere);
             }
             let batch = store.list_cold(name, region.epoch, &after, i64::try_from(BATCH)?).await?;
             let Some(last) = batch.last.clone() else { break };
             store.mark_poisoned(&batch.poisoned).await?;
-            let Some(read_back) = warming.warm(&batch).await? else { return Ok(false) };
+            let Some(read_back) = warming.warm(&batch).await? else { return Ok(Swept::InPart) };
             whole &= read_back.entries.len() == batch.entries.len();
             let before = done / PROGRESS;
             done += read_back.entries.len() as u64;
@@ -101,6 +122,6 @@ impl Sweep {
         if region.state.is_catching_up() && store.promote_region(name).await? {
             tracing::info!(region = name, "the region has caught up: keys wait for it from now on");
         }
-        Ok(whole)
+        Ok(if whole { Swept::Whole } else { Swept::InPart })
     }
 }

@@ -96,12 +96,18 @@ fn a_switch_turns_the_suite_red(
 }
 
 #[rstest]
-#[case::flip_unacknowledged("flip_ready", "a.version = c.version", "true", one_cache_takes_nothing, Rule::I1)]
-#[case::flip_unheard("flip_ready", "i.applied < c.seq", "false", one_is_far, Rule::I9)]
+#[case::flip_unacknowledged(
+    "ready_to_flip",
+    "a.version = c.version",
+    "true",
+    one_cache_takes_nothing,
+    Rule::I1
+)]
+#[case::flip_unheard("ready_to_flip", "i.applied < c.seq", "false", one_is_far, Rule::I9)]
 #[case::proof_at_commit(
     "settle_receipts",
-    "SELECT min(applied) FROM",
-    "SELECT min(NULL::bigint) FROM",
+    "lease_until",
+    "started_at - interval '1 day'",
     one_hears_nothing,
     Rule::I2
 )]

@@ -250,8 +250,9 @@ async fn a_region_s_name_that_was_taken_while_its_owner_slept_is_told_of_and_not
     }
     assert!(!seen.contains(&200) && seen.contains(&401), "{seen:?}");
     assert!(!first.lines("use another Redis").is_empty(), "{:?}", first.lines("epoch"));
-    let epoch = sql_value(&scene.database_url, "SELECT epoch FROM region").await.expect("an epoch");
-    assert!(epoch.parse::<u32>().expect("a number") < 10, "they raise it against each other: {epoch}");
+    // One raises it against the other, and then waits longer and longer before it does so again.
+    let raised = first.lines("another Redis, or one that lost its entries").len();
+    assert!(raised < 8, "they raise the epoch against each other: {raised} times");
     let late = scene.account("made meanwhile").await;
     scene.token_of(&late, &[]).await;
     there.token(&late.client_id, &late.client_secret, &[]).await.expect(200);

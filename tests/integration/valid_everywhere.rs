@@ -71,7 +71,7 @@ async fn twin_a_flip_without_guards_makes_a_key_valid_too_early() {
     let scene = Scene::new().await;
     let account = scene.entitled_account("too early").await;
     run_sql(&scene.database_url, &deaf_instance(600)).await;
-    let guards = sql_value(&scene.database_url, "SELECT pg_get_functiondef('flip_ready'::regproc)").await;
+    let guards = sql_value(&scene.database_url, "SELECT pg_get_functiondef('ready_to_flip'::regproc)").await;
     let unguarded = guards.expect("a function").replace("i.applied < c.seq", "false");
     run_sql(&scene.database_url, &unguarded).await;
     let id = scene.key("advanced_wildfire", &account).await;
@@ -165,7 +165,7 @@ async fn twin_a_flip_without_acknowledgements_makes_a_key_valid_too_early() {
     let own = OwnStores::start(1);
     let scene = Scene::on(own.migrated().await, own.stores.redis_urls()[0].clone(), &json!({})).await;
     let account = scene.entitled_account("unacknowledged").await;
-    let guards = sql_value(&scene.database_url, "SELECT pg_get_functiondef('flip_ready'::regproc)").await;
+    let guards = sql_value(&scene.database_url, "SELECT pg_get_functiondef('ready_to_flip'::regproc)").await;
     let unguarded = guards.expect("a function").replace("a.version = c.version", "true");
     run_sql(&scene.database_url, &unguarded).await;
     own.stores.stop_redis(0);

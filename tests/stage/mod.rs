@@ -175,12 +175,29 @@ impl Stage {
 
     /// Runs a command of the program against the present primary; what it printed, or what it said against it.
     pub fn carnet(&self, arguments: &[&str]) -> Result<String, String> {
+        self.run(arguments, &[])
+    }
+
+    /// Runs `carnet …` as the administrator, against an instance that is ready.
+    pub fn carnet_as_admin(&self, arguments: &[&str]) -> Result<String, String> {
+        let ready = self.instances().into_iter().find(|instance| instance.is_ready());
+        let url = ready.ok_or("no instance is ready")?.url.clone();
+        let Admin { client_id, client_secret, .. } = &self.admin;
+        let who = [
+            ("CARNET_URL", url.as_str()),
+            ("CARNET_CLIENT_ID", client_id),
+            ("CARNET_CLIENT_SECRET", client_secret),
+        ];
+        self.run(arguments, &who)
+    }
+
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Result<String, String> {
         let mut command = std::process::Command::new(program());
         // Where no settings file is.
         command.args(arguments).env_clear().envs(self.settings()).current_dir("/");
         let url = self.database_url().replace("postgres@", "carnet@");
         command.env("CARNET_DATABASE_URL", url).env("CARNET_REDIS_URL", "redis://127.0.0.1:1");
-        command.env("CARNET_REGION", NAMES[0]);
+        command.env("CARNET_REGION", NAMES[0]).envs(variables.iter().copied());
         let output = command.output().expect("the program is there");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }

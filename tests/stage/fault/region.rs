@@ -77,7 +77,7 @@ fn trouble(trouble: Trouble, fault: &Fault, stage: &Stage) -> Heal {
 fn operate(stage: &Stage, verb: &str, region: &str) {
     let mut said = String::new();
     for _ in 0..20 {
-        match stage.carnet(&["regions", verb, region]) {
+        match stage.carnet_as_admin(&["regions", verb, region]) {
             Ok(_) => return,
             Err(error) => said = error,
         }
