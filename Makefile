@@ -29,7 +29,7 @@ test: ## everything that is checked before a change lands: format, lints, docs, 
 model: ## walk more than ten million states of the protocol's model
 	cargo test --locked --profile quick --test model -- --ignored --nocapture
 
-test-all: test ## `make test` and the long suites, of which there are none yet
+test-all: test model ## `make test` and the long walk of the model; the long fault runs are `make faults`
 
 # Optimised, and so without the switches that take protections away. Variables of the make go to the tests.
 faults: ## real processes under every fault, then the figures (RUNS=, SEED=, OPERATIONS=, FIGURE=)
