@@ -10,11 +10,15 @@
 //! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, verify, manage }
 //! ← http ← app ← { dev, cli } ← main`
 //!
+//! Beside them all is `sabotage`: switches that take a protection away, in builds for tests only.
+//!
 //! **Invariants** (each has a test):
 //! - Redis never enforces revocation; the floor in memory does ([`directory::floor`]).
 //! - Pending, absent and known-bad are never answered from a cache while Postgres answers.
 //! - A change is appended to the outbox by the last statement of its transaction
 //!   ([`store::tx`]), so that the order of `seq` is the order of commits.
+//! - Nothing is answered without a lease, not even what was read from Postgres ([`directory`]).
+//! - What is taken away is answered with a receipt, by [`manage::receipts`] and nobody else.
 //! - An outage is a 503 with `Retry-After`, never the client's fault ([`http`]).
 //! - Only [`http`] says `StatusCode`.
 

@@ -22,10 +22,6 @@ pub enum Switch {
     ServeArmed,
     /// A cache that lost its entries goes unnoticed.
     NoEpoch,
-    /// Another history goes unnoticed.
-    NoHistory,
-    /// What is withdrawn is answered for when it is committed.
-    RevokeAtCommit,
 }
 
 impl Switch {
@@ -41,8 +37,6 @@ impl Switch {
             Self::AcknowledgeUnread => "acknowledge_unread",
             Self::ServeArmed => "serve_armed",
             Self::NoEpoch => "no_epoch",
-            Self::NoHistory => "no_history",
-            Self::RevokeAtCommit => "revoke_at_commit",
         }
     }
 

@@ -9,12 +9,12 @@ SELECT clock_timestamp() AS now,
        (SELECT count(*) FROM instance o, instance me
         WHERE me.instance = $4 AND o.region = me.region AND o.lease_until > clock_timestamp()
           AND (o.started_at, o.instance) < (me.started_at, me.instance)) AS rank,
-       c.seq, c.credential, c.version, c.kind::text AS kind,
+       c.seq, c.credential, c.version,
        coalesce(extract(epoch FROM clock_timestamp() - c.at), 0)::float8 AS age
 FROM authority_now() n
 CROSS JOIN authority a
 LEFT JOIN region r ON r.region = $3
 LEFT JOIN LATERAL (
-    SELECT seq, credential, version, kind, at FROM change WHERE seq > $1 ORDER BY seq LIMIT $2
+    SELECT seq, credential, version, at FROM change WHERE seq > $1 ORDER BY seq LIMIT $2
 ) c ON true
 ORDER BY c.seq

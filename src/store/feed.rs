@@ -46,10 +46,8 @@ pub struct Change {
     pub seq: i64,
     /// Whose record it is about.
     pub credential: String,
-    /// The record's version from here on.
+    /// The record's version from here on; the same as before when what was pending in it is valid now.
     pub version: i64,
-    /// Same version, but what was pending in it is valid now.
-    pub flipped: bool,
 }
 
 /// Who polls.
@@ -314,9 +312,8 @@ fn answer(rows: &[Row], renewal: Renewed) -> Result<Answer, StoreError> {
     let mut changes = Vec::new();
     for row in rows {
         if let Some(seq) = row.try_get("seq")? {
-            let flipped = row.try_get::<_, &str>("kind")? == "flipped";
             let (credential, version) = (row.try_get("credential")?, row.try_get("version")?);
-            changes.push(Change { seq, credential, version, flipped });
+            changes.push(Change { seq, credential, version });
         }
     }
     let is_there = first.try_get::<_, Option<i64>>("epoch")?.is_some();

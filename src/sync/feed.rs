@@ -176,7 +176,7 @@ impl Feed {
             return Ok(Heard::StartOver);
         }
         let another = !answer.same_history || answer.history != at.history;
-        if another && !Switch::NoHistory.is_on() || answer.renewal == Renewed::Unknown {
+        if another || answer.renewal == Renewed::Unknown {
             return Ok(Heard::StartOver);
         }
         let Some(region) = answer.region.clone() else {
@@ -208,9 +208,6 @@ impl Feed {
         let status = FeedStatus { applied: at.applied, rank: answer.rank, region: Some(now) };
         self.status.send_if_modified(|known| std::mem::replace(known, status.clone()) != status);
         for change in answer.changes {
-            if change.flipped {
-                self.spread.tell_flipped(&change.credential);
-            }
             self.spread.tell_changed(&change.credential);
             // When the queue is full the sweep finds the credential, or it is written when it is asked for.
             drop(self.changed.try_send(change.credential));

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::watched::Watched;
-use crate::sabotage::Switch;
 use crate::store::Store;
 
 /// The wait between two questions while somebody waits for the answer.
@@ -20,8 +19,6 @@ const WAITED_FOR: Duration = Duration::from_millis(15);
 const IDLE: Duration = Duration::from_secs(1);
 /// A frontier that no change has passed.
 const NOTHING: i64 = -1;
-/// How many flips may be told before somebody who is slow to listen misses one and asks instead.
-const FLIPS: usize = 1024;
 
 /// Knows the frontier; cheap to clone.
 #[derive(Clone)]
@@ -36,7 +33,6 @@ struct Shared {
     proofs: watch::Sender<Proof>,
     waiting: AtomicUsize,
     asked: Notify,
-    flips: broadcast::Sender<String>,
     watched: Watched,
 }
 
@@ -72,7 +68,6 @@ impl Spread {
             proofs: watch::Sender::new(Proof { round: 0, frontier: NOTHING }),
             waiting: AtomicUsize::new(0),
             asked: Notify::new(),
-            flips: broadcast::Sender::new(FLIPS),
             watched: Watched::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -81,9 +76,6 @@ impl Spread {
     /// Waits until every instance has applied all changes up to `seq` or has lost its lease, and
     /// what was revoking up to there is written as revoked. False when that took longer than `limit`.
     pub async fn reached(&self, seq: i64, limit: Duration) -> bool {
-        if Switch::RevokeAtCommit.is_on() {
-            return true;
-        }
         // Only what was asked from now on counts: an older answer may be of a history that is over, in
         // which this `seq` was something else.
         let before = self.shared.rounds.load(Ordering::SeqCst);
@@ -96,14 +88,10 @@ impl Spread {
     /// Waits until nothing in this credential is pending. False when that took longer than `limit`.
     pub async fn flipped(&self, credential: &str, limit: Duration) -> bool {
         let wait = async {
-            let mut flips = self.shared.flips.subscribe();
+            let mut changes = self.changes_of(credential);
             while self.shared.store.is_unsettled(credential).await.unwrap_or(true) {
-                // Whether it was this flip, another, or too many to hear: look again when it was ours.
-                while let Ok(flipped) = flips.recv().await {
-                    if flipped == credential {
-                        break;
-                    }
-                }
+                // Whatever has changed: a flip is a change, too. Who says so lives as long as who hears it.
+                drop(changes.changed().await);
             }
         };
         tokio::time::timeout(limit, wait).await.is_ok()
@@ -124,11 +112,6 @@ impl Spread {
 
     pub(super) fn tell_changed(&self, credential: &str) {
         self.shared.watched.tell(credential);
-    }
-
-    pub(super) fn tell_flipped(&self, credential: &str) {
-        // An error only says that nobody listens.
-        drop(self.shared.flips.send(credential.to_owned()));
     }
 
     /// Asks until it is told to stop.

@@ -59,11 +59,13 @@ impl Sweep {
                 tokio::time::sleep(self.jitter()).await;
                 let catching_up = region.is_none_or(|(_, state)| state.is_catching_up());
                 let time = match self.sweep().await {
-                    Ok(Swept::Whole) if !catching_up => EVERY,
-                    Ok(Swept::Whole | Swept::Elsewhere) => COLD,
+                    Ok(Swept::Whole | Swept::Elsewhere) if catching_up => COLD,
+                    // One of the region is enough, for as long as nothing happens.
+                    Ok(Swept::Whole) => self.hold(EVERY).await,
+                    Ok(Swept::Elsewhere) => EVERY,
                     failed => {
                         tracing::debug!(?failed, "a sweep did not finish");
-                        self.let_go().await;
+                        self.hold(Duration::ZERO).await;
                         LEFT_TO_OTHERS
                     }
                 };
@@ -84,12 +86,13 @@ impl Sweep {
         drop(tokio::time::timeout(time, another).await);
     }
 
-    /// Gives the claim back, for an instance that reaches the cache.
-    async fn let_go(&self) {
+    /// Keeps the claim for so long from now on; for no time at all, it leaves it to an instance that reaches the cache.
+    async fn hold(&self, time: Duration) -> Duration {
         let Warming { store, region_name, .. } = &self.warming;
-        if let Err(error) = store.claim_sweep(region_name, self.instance, Duration::ZERO).await {
-            tracing::debug!(%error, "the claim to sweep was not given back");
+        if let Err(error) = store.claim_sweep(region_name, self.instance, time).await {
+            tracing::debug!(%error, "the claim to sweep lasts as long as before");
         }
+        time
     }
 
     /// From the first to the last.

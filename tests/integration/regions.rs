@@ -135,6 +135,34 @@ async fn a_cache_that_lost_its_entries_gets_another_epoch_and_is_warmed_again() 
     }
 }
 
+/// Whether a flush of a region's Redis raises the epoch, when its one instance has this switched off.
+async fn a_flush_is_noticed_without(protection: &str) -> bool {
+    let own = OwnStores::start(1);
+    let scene = Scene::new().await;
+    let redis_url = own.stores.redis_urls()[0].clone();
+    let settings = [("CARNET_REGION", "eu"), ("CARNET_SABOTAGE", protection)];
+    let _eu = Process::serve((&scene.database_url, &redis_url), &settings, &[]).await;
+    until_state(&scene, "eu", "required").await;
+    // No epoch is younger than a second when it ends.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let epoch = "SELECT epoch FROM region WHERE region = 'eu'";
+    let before = sql_value(&scene.database_url, epoch).await;
+    let _: () =
+        redis::cmd("FLUSHALL").query_async(&mut redis(&redis_url).await).await.expect("it is flushed");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    sql_value(&scene.database_url, epoch).await != before
+}
+
+#[tokio::test]
+async fn a_process_notices_that_its_redis_was_flushed() {
+    assert!(a_flush_is_noticed_without("").await);
+}
+
+#[tokio::test]
+async fn twin_without_the_look_at_its_life_a_flushed_redis_keeps_its_epoch() {
+    assert!(!a_flush_is_noticed_without("no_epoch").await);
+}
+
 async fn redis(url: &str) -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(url).expect("a URL");
     client.get_multiplexed_async_connection().await.expect("Redis answers")
