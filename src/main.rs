@@ -1,5 +1,6 @@
 //! The command line: `serve` for production, `dev` to try it out, and what an operator needs once.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -96,21 +97,32 @@ struct DevArguments {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("CARNET_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,deadpool=error,carnet=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::env::var_os("CARNET_LOG_FORMAT").is_some_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.init();
-    }
-    match actix_web::rt::System::new().block_on(run(CommandLine::parse().command)) {
+    let command = CommandLine::parse().command;
+    match start_log().and_then(|()| actix_web::rt::System::new().block_on(run(command))) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("carnet: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// To standard error: what `CARNET_LOG` lets through, one JSON object a line when `CARNET_LOG_FORMAT` is `json`.
+fn start_log() -> anyhow::Result<()> {
+    let filter = match std::env::var("CARNET_LOG") {
+        Ok(filter) => {
+            EnvFilter::try_new(&filter).with_context(|| format!("CARNET_LOG={filter} is no filter"))?
+        }
+        Err(_) => EnvFilter::new("warn,deadpool=error,carnet=info"),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match std::env::var("CARNET_LOG_FORMAT").as_deref() {
+        Ok("json") => log.json().init(),
+        Ok("text") | Err(_) => log.with_ansi(!plain && std::io::stderr().is_terminal()).init(),
+        Ok(other) => anyhow::bail!("CARNET_LOG_FORMAT={other}: it is json or text"),
+    }
+    Ok(())
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -156,6 +156,20 @@ fn the_command_line_says_what_is_wrong() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.toml"), "{output:?}");
     let output = carnet().arg("master-key").output().expect("runs");
     assert!(stdout(&output).starts_with("first:"));
+    for (name, wrong) in [("CARNET_LOG", "carnet=loud"), ("CARNET_LOG_FORMAT", "xml")] {
+        let output = carnet().env(name, wrong).arg("master-key").output().expect("runs");
+        assert!(!output.status.success(), "{name}={wrong}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("{name}={wrong}")), "{output:?}");
+    }
+}
+
+#[test]
+fn the_log_has_colours_only_on_a_terminal() {
+    let mut command = carnet();
+    command.env("CARNET_LOG", "carnet=info").args(["dev", "--exec", "true"]);
+    let told = String::from_utf8_lossy(&command.output().expect("runs").stderr).into_owned();
+    assert!(told.contains("INFO"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told}");
 }
 
 #[test]
