@@ -15,8 +15,9 @@ use crate::clock::BootInstant;
 
 /// The most credentials that are looked after in one round.
 pub(super) const BATCH: usize = 256;
-/// The wait between two rounds while something is pending.
-const PENDING: Duration = Duration::from_millis(25);
+/// The wait between two rounds while something is pending: the first after a change, and the longest, of those that
+/// wait for somebody who is away.
+const PENDING: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 /// The wait between two looks when nothing is known to be pending.
 const IDLE: Duration = Duration::from_secs(1);
 /// How much later each younger instance of a region looks.
@@ -39,7 +40,11 @@ impl Warmer {
     /// Works until it is told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
+            let mut wait = PENDING.0;
             loop {
+                if self.wake.has_changed().unwrap_or(false) {
+                    wait = PENDING.0;
+                }
                 let pending = match self.round().await {
                     Ok(pending) => pending,
                     Err(error) => {
@@ -48,7 +53,8 @@ impl Warmer {
                     }
                 };
                 if pending {
-                    tokio::time::sleep(PENDING + self.turn()).await;
+                    tokio::time::sleep(wait + self.turn()).await;
+                    wait = (wait * 5 / 4).min(PENDING.1);
                 } else {
                     // A change, or a look now and then for what was left over.
                     let _ = tokio::time::timeout(IDLE, self.wake.changed()).await;

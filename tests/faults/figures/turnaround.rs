@@ -44,7 +44,9 @@ pub fn far() -> Vec<Figure> {
 /// With nothing between regions.
 pub fn near() -> Vec<Figure> {
     let (mut pending, _) = turns(Duration::ZERO);
-    vec![at_most("near", "Pending → Valid, p99", Duration::from_millis(150), percentile(&mut pending, 99))]
+    let half = percentile(&mut pending, 50);
+    let what = format!("Pending → Valid, p99 (p50 {half:.0?})");
+    vec![at_most("near", &what, Duration::from_millis(150), percentile(&mut pending, 99))]
 }
 
 fn turns(distance: Duration) -> (Vec<Duration>, Vec<Duration>) {
