@@ -117,8 +117,11 @@ impl App {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let (metrics, config) = (metrics::recorder(), Arc::new(config));
         metrics::introduce(&config.region);
-        let plain = listen(&config.bind)?;
+        // All of them before anybody hears of this instance: whoever has no address leaves nothing behind.
+        let plain = listen("bind", &config.bind)?;
         let tls = config.tls.as_ref().map(listen_encrypted).transpose()?;
+        let health = config.health_bind.as_deref().map(|bind| listen("health_bind", bind)).transpose()?;
+        let health_address = health.as_ref().map(TcpListener::local_addr).transpose()?;
         let (address, tls_address) =
             (plain.local_addr()?, tls.as_ref().map(|(l, _)| l.local_addr()).transpose()?);
         let issuer: Arc<str> = config.issuer.clone().unwrap_or_else(|| own_url(address, tls_address)).into();
@@ -149,13 +152,11 @@ impl App {
             }
         };
         let server = serve(Listeners { plain, tls }, config.workers, config.shutdown, worker)?;
-        let (mut health, mut health_address) = (None, None);
-        if let Some(bind) = &config.health_bind {
-            let listener = listen(bind)?;
-            health_address = Some(listener.local_addr()?);
+        let healthy = |listener| {
             let (knowledge, region) = (Arc::clone(&parts.knowledge), config.region.clone());
-            health = Some(serve_health(listener, knowledge, region, metrics.clone())?);
-        }
+            serve_health(listener, knowledge, region, metrics.clone())
+        };
+        let health = health.map(healthy).transpose()?;
         let (clock, streams, region) = (parts.clock, parts.streams, config.region.clone());
         Ok(Self {
             server,
@@ -265,8 +266,11 @@ fn random_bytes() -> [u8; 16] {
     random.expect("the system's randomness is there at start").expose()
 }
 
-fn listen(bind: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(bind).with_context(|| format!("cannot listen on {bind}"))?;
+/// `setting` is the one that `bind` comes from.
+fn listen(setting: &str, bind: &str) -> anyhow::Result<TcpListener> {
+    let refused =
+        || format!("cannot listen on {bind}: set {setting} to an address of this machine that is free");
+    let listener = TcpListener::bind(bind).with_context(refused)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -283,7 +287,7 @@ fn listen_encrypted(tls: &Tls) -> anyhow::Result<(TcpListener, ServerConfig)> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(certificates, key)?;
-    Ok((listen(&tls.bind)?, config))
+    Ok((listen("tls_bind", &tls.bind)?, config))
 }
 
 fn own_url(plain: SocketAddr, tls: Option<SocketAddr>) -> String {

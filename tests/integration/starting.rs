@@ -1,5 +1,7 @@
 //! A start that cannot work is refused, in one line that says what to do.
 
+use std::net::TcpListener;
+
 use carnet::app;
 use carnet::manage::bootstrap::bootstrap;
 use serde_json::json;
@@ -78,6 +80,20 @@ async fn a_database_that_forgets_in_a_crash_is_refused() {
     assert!(error.contains("synchronous_commit is off"), "{error}");
     run_sql(&url, &set("on")).await;
     drop(Server::start(config(&url, &redis_url(), &json!({}))).await);
+}
+
+/// It would not serve, and every revoke would wait for its lease to end.
+#[tokio::test]
+async fn an_address_that_is_taken_names_itself_and_no_instance_is_left_behind() {
+    let url = database().await;
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for setting in ["bind", "health_bind"] {
+        let error = refusal(&url, json!({ setting: address })).await;
+        let instances = sql_value(&url, "SELECT count(*) FROM instance").await;
+        assert_eq!(instances.as_deref(), Some("0"), "{setting}");
+        assert!(error.contains(&address) && error.contains(&format!("set {setting} ")), "{error}");
+    }
 }
 
 #[tokio::test]
