@@ -21,7 +21,8 @@ use crate::http::streams::Streams;
 use crate::manage::Manage;
 use crate::seal::{MasterKeys, Purpose};
 use crate::store::feed::Identity;
-use crate::store::{Store, StoreOptions};
+use crate::store::tx::Caused;
+use crate::store::{Store, StoreError, StoreOptions};
 use crate::sync::{Sync, SyncOptions, load_keyring, recognise};
 use crate::token::keyring::KeyringCell;
 
@@ -60,7 +61,7 @@ mod parts;
 
 use parts::Parts;
 
-/// A built server. It listens already, and holds a lease or will soon.
+/// A built server. It listens already, and will hold a lease soon.
 pub struct App {
     server: Server,
     health: Option<Server>,
@@ -107,7 +108,8 @@ pub fn store(config: &Config) -> anyhow::Result<Store> {
 }
 
 impl App {
-    /// Listens, checks the schema, loads keys and floor, and starts to synchronise.
+    /// Listens, checks the schema, loads keys and floor, and starts to synchronise. It may be given up at any time:
+    /// before it is done nobody waits for this instance.
     ///
     /// # Errors
     /// Whatever makes a start pointless; the message says what to do.
@@ -127,12 +129,13 @@ impl App {
         let issuer: Arc<str> = config.issuer.clone().unwrap_or_else(|| own_url(address, tls_address)).into();
 
         let store = store(&config)?;
-        store.check_schema().await?;
+        store.check_schema().await.map_err(advised)?;
         let masters = master_keys(&config)?;
         let checks = master_checks(&masters);
-        recognise(&store, &checks).await?;
+        recognise(&store, &checks).await.map_err(advised)?;
         let signing_sealer = Arc::new(masters.sealer(Purpose::SigningKey));
-        let keyring = Arc::new(KeyringCell::new(load_keyring(&store, &signing_sealer).await?));
+        let keyring = load_keyring(&store, &signing_sealer).await.map_err(advised)?;
+        let keyring = Arc::new(KeyringCell::new(keyring));
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
         let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters);
 
@@ -140,7 +143,9 @@ impl App {
         let region = parts.region(10).context("redis_url")?;
         let (knowledge, place) = (Arc::clone(&parts.knowledge), Arc::clone(&parts.place));
         let options = sync_options(&config);
-        let sync = Sync::start(store.clone(), knowledge, place, region, options, checks).await?;
+        let started = Sync::start(store.clone(), knowledge, place, region, options, checks).await;
+        // Nothing is waited for from here on.
+        let sync = started.map_err(advised)?;
         sync.keep_keyring(signing_sealer, keyring);
 
         let manage = Arc::new(parts.manage(sync.spread()));
@@ -222,6 +227,11 @@ impl App {
         &self.manage
     }
 
+    /// Waits for its first lease, and not for long: without one it serves all the same.
+    pub async fn first_lease(&self) {
+        self.sync.first_lease().await;
+    }
+
     /// Serves until `shutdown` resolves; then finishes what is under way, and gives the lease back.
     ///
     /// # Errors
@@ -247,6 +257,19 @@ impl App {
         }
         ensure!(!broken, "a task of the synchronisation ended by itself");
         Ok(())
+    }
+}
+
+/// Says what to do where a start fails because Postgres is away.
+fn advised<E: Caused + std::error::Error + Send + std::marker::Sync + 'static>(error: E) -> anyhow::Error {
+    let away = error.store_error().is_some_and(StoreError::is_outage);
+    let error = anyhow::Error::new(error);
+    if away {
+        error.context(
+            "a start needs the primary of Postgres: check database_url, and that it can be reached from here",
+        )
+    } else {
+        error
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -98,7 +99,15 @@ struct DevArguments {
 
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    match start_log().and_then(|()| actix_web::rt::System::new().block_on(run(command))) {
+    if let Err(error) = start_log() {
+        eprintln!("carnet: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    let system = actix_web::rt::System::new();
+    let ended = system.block_on(run(command));
+    // Dropped, it would wait for a look-up of a name that hangs.
+    std::mem::forget(system);
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("carnet: {error:#}");
@@ -168,8 +177,14 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let region = config.region.clone();
     // From the first moment on: a signal that comes before anybody waits for it would kill the process,
     // lease and all.
-    let stop = stop_signal()?;
-    let app = App::build(config).await?;
+    let mut stop = pin!(stop_signal()?);
+    let app = tokio::select! {
+        app = App::build(config) => app?,
+        () = &mut stop => {
+            tracing::info!("stopped while starting");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     tracing::info!(region, address = %app.address(), issuer = app.issuer(), "serving");
     app.run_until(stop).await?;
     tracing::info!("stopped");

@@ -1,8 +1,11 @@
 //! The schema: bringing it up to date, and refusing one that this program does not know.
 
+use std::time::Duration;
+
 use refinery::{Report, Runner};
 use tokio_postgres::Client;
 
+use super::tx::Caused;
 use super::{Store, StoreError, pg_config, tls, within};
 
 mod embedded {
@@ -46,6 +49,15 @@ pub enum SchemaError {
     Store(#[from] StoreError),
 }
 
+impl Caused for SchemaError {
+    fn store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
+/// The longest that a look at the schema may take.
+const LOOKING: Duration = Duration::from_secs(10);
+
 impl Store {
     /// Brings the schema up to date, as the login role itself. Two at once wait for each other:
     /// refinery takes no lock, so an advisory one is held around it.
@@ -67,6 +79,11 @@ impl Store {
     /// # Errors
     /// [`SchemaError`], whose message says what to do.
     pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        let looked = tokio::time::timeout(LOOKING, self.compare_schema()).await;
+        looked.unwrap_or(Err(StoreError::TimedOut(LOOKING).into()))
+    }
+
+    async fn compare_schema(&self) -> Result<(), SchemaError> {
         let mut client = self.connect_as_owner().await?;
         let exists = client
             .query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])

@@ -29,7 +29,7 @@ pub struct Committed<T> {
     pub withdrew: bool,
 }
 
-/// Errors of a transaction's body that wrap the store's.
+/// Errors that may wrap the store's.
 pub trait Caused {
     /// The store's error behind this one.
     fn store_error(&self) -> Option<&StoreError>;

@@ -118,7 +118,7 @@ pub(super) async fn admit_cache(store: &Store, region: &Region, name: &str) -> R
     let look = match region.look().await {
         Ok(look) => look,
         Err(error) => {
-            tracing::warn!(%error, "Redis cannot be reached: serving without it, warming when it is back");
+            tracing::warn!(%error, "redis_url cannot be reached: serving without it, warming when it is there");
             return Ok(());
         }
     };

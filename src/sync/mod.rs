@@ -18,6 +18,7 @@ use crate::region::{PlaceCell, Region};
 use crate::seal::Sealer;
 use crate::store::feed::Identity;
 use crate::store::regions::RegionNow;
+use crate::store::tx::Caused;
 use crate::store::{Store, StoreError};
 use crate::token::keyring::KeyringCell;
 
@@ -41,7 +42,7 @@ pub use spread::Spread;
 
 /// How often what nobody needs any more is removed.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// The longest that a start waits for its first lease.
+/// The longest that anybody waits for the first lease of a start.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
 /// The most credentials that wait to be written into Redis again after a change. More are dropped:
 /// they are written when they are asked for.
@@ -95,6 +96,12 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
+impl Caused for StartError {
+    fn store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
 /// How the feed is doing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FeedStatus {
@@ -114,6 +121,8 @@ impl FeedStatus {
 /// The running tasks.
 pub struct Sync {
     spread: Spread,
+    /// Has seen nothing yet.
+    first: watch::Receiver<FeedStatus>,
     stop: CancellationToken,
     broken: CancellationToken,
     tasks: TaskTracker,
@@ -121,7 +130,8 @@ pub struct Sync {
 }
 
 impl Sync {
-    /// Loads the floor, registers, and starts the tasks. From then on the lease comes and goes.
+    /// Loads the floor, registers, and starts the tasks. From then on the lease comes and goes; whoever gives up
+    /// waiting for this leaves no lease behind.
     ///
     /// # Errors
     /// [`StartError`].
@@ -135,7 +145,7 @@ impl Sync {
     ) -> Result<Self, StartError> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (status, watching) = watch::channel(FeedStatus::UNHEARD);
-        let mut first = watching.clone();
+        let first = watching.clone();
         let (changed, rewarm) = mpsc::channel(REWARM);
         let spread = Spread::new(store.clone());
         let (who, keep, quarantine) = (options.who.clone(), options.floor_limit, options.quarantine);
@@ -183,9 +193,12 @@ impl Sync {
         tasks.spawn_local(vital().live(gauges::run(store.clone(), stop.clone())));
         tasks.spawn_local(vital().live(spread.clone().run(stop.clone())));
         tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
-        // A lease before the first request, if Postgres answers; without one it serves all the same.
-        drop(tokio::time::timeout(FIRST_LEASE, first.changed()).await);
-        Ok(Self { spread, stop, broken, tasks, store })
+        Ok(Self { spread, first, stop, broken, tasks, store })
+    }
+
+    /// Waits for the first answer of the feed, and not for long: without a lease it serves all the same.
+    pub async fn first_lease(&self) {
+        drop(tokio::time::timeout(FIRST_LEASE, self.first.clone().changed()).await);
     }
 
     /// Looks at the signing keys again now and then.

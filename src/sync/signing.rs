@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::algorithm::Algorithm;
 use crate::seal::Sealer;
+use crate::store::tx::Caused;
 use crate::store::{Store, StoreError};
 use crate::token::keyring::{Keyring, KeyringCell, KeyringEntry};
 use crate::token::signer::SigningKey;
@@ -31,6 +32,12 @@ pub enum KeyringLoadError {
     /// Two active keys of one algorithm, or the like.
     #[error("the signing keys do not make a keyring: {0}")]
     Keyring(String),
+}
+
+impl Caused for KeyringLoadError {
+    fn store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
 }
 
 /// Loads the keys, making the first one of each algorithm if there is none.

@@ -1,11 +1,16 @@
 //! A start that cannot work is refused, in one line that says what to do.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use carnet::app;
 use carnet::manage::bootstrap::bootstrap;
+use rustix::process::Signal;
 use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
 
+use crate::support::process::Process;
 use crate::support::scene::Scene;
 use crate::support::server::Server;
 use crate::support::stores::{config, database, empty_database, redis_url, run_sql, sql_value};
@@ -94,6 +99,59 @@ async fn an_address_that_is_taken_names_itself_and_no_instance_is_left_behind() 
         assert_eq!(instances.as_deref(), Some("0"), "{setting}");
         assert!(error.contains(&address) && error.contains(&format!("set {setting} ")), "{error}");
     }
+}
+
+/// Says nothing to whoever connects, and tells when somebody has.
+async fn silent() -> (String, impl Future<Output = TcpStream>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    (address, async move { listener.accept().await.expect("a connection").0 })
+}
+
+#[tokio::test]
+async fn a_postgres_that_hangs_is_waited_for_in_vain_for_a_while_and_named() {
+    let (address, _connected) = silent().await;
+    let error = refusal(&format!("postgresql://x@{address}/x"), json!({ "database_timeout_ms": 300 })).await;
+    assert!(error.contains("check database_url") && error.contains("within 300ms"), "{error}");
+}
+
+/// Starts a server on these stores and asks it to end when `hangs` says that it waits for one of them.
+async fn asked_to_end_while_it_waits(stores: (&str, &str), hangs: impl Future) {
+    let patient = [("CARNET_DATABASE_TIMEOUT_MS", "30000"), ("CARNET_REDIS_TIMEOUT_MS", "30000")];
+    let mut process = Process::begin(stores, &patient, &[]);
+    let _hangs = hangs.await;
+    let ended = process.ends(Signal::TERM, Duration::from_secs(2)).await.expect("it goes on waiting");
+    assert!(ended.success(), "{ended}: {:?}", process.lines(""));
+}
+
+#[tokio::test]
+async fn whoever_is_asked_to_end_does_not_wait_for_a_postgres_that_hangs() {
+    let (address, connected) = silent().await;
+    asked_to_end_while_it_waits((&format!("postgresql://x@{address}/x"), &redis_url()), connected).await;
+}
+
+#[tokio::test]
+async fn whoever_is_asked_to_end_does_not_wait_for_a_redis_that_hangs() {
+    let (address, connected) = silent().await;
+    asked_to_end_while_it_waits((&database().await, &format!("redis://{address}")), connected).await;
+}
+
+#[tokio::test]
+async fn whoever_is_asked_to_end_while_it_loads_leaves_no_lease_behind() {
+    let url = database().await;
+    // It has registered when it waits for this.
+    let (other, connection) = tokio_postgres::connect(&url, NoTls).await.expect("Postgres");
+    tokio::spawn(connection);
+    other.batch_execute("BEGIN; LOCK TABLE credential IN ACCESS EXCLUSIVE MODE").await.expect("locked");
+    let registered = async {
+        while sql_value(&url, "SELECT count(*) FROM instance").await.as_deref() != Some("1") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    asked_to_end_while_it_waits((&url, &redis_url()), registered).await;
+    other.batch_execute("COMMIT").await.expect("unlocked");
+    let leases = "SELECT count(*) FROM instance WHERE lease_until > clock_timestamp()";
+    assert_eq!(sql_value(&url, leases).await.as_deref(), Some("0"));
 }
 
 #[tokio::test]

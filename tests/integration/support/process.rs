@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,27 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts on these stores with these settings, and with what else is to be in its environment.
+    /// Starts on these stores with these settings, and with what else is to be in its environment; ready to serve.
     pub async fn serve(
+        stores: (&str, &str),
+        settings: &[(&str, &str)],
+        environment: &[(&str, String)],
+    ) -> Self {
+        let (mut process, started) = (Self::begin(stores, settings, environment), Instant::now());
+        loop {
+            if let Some(serving) = process.lines("serving").first() {
+                process.url =
+                    format!("http://{}", serving["fields"]["address"].as_str().expect("an address"));
+                ready(&process.health_url).await;
+                return process;
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not serve: {:?}", process.lines(""));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The same, and does not wait for anything.
+    pub fn begin(
         (database_url, redis_url): (&str, &str),
         settings: &[(&str, &str)],
         environment: &[(&str, String)],
@@ -60,18 +79,14 @@ impl Process {
             }
         });
         let (url, health_url) = (String::new(), format!("http://{health}"));
-        let mut process = Self { url, health_url, child, said };
-        let started = Instant::now();
-        loop {
-            if let Some(serving) = process.lines("serving").first() {
-                process.url =
-                    format!("http://{}", serving["fields"]["address"].as_str().expect("an address"));
-                ready(&process.health_url).await;
-                return process;
-            }
-            assert!(started.elapsed() < PATIENCE, "it does not serve: {:?}", process.lines(""));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        Self { url, health_url, child, said }
+    }
+
+    /// Asks it to end; how it does, if it does in time.
+    pub async fn ends(&mut self, signal: Signal, limit: Duration) -> Option<ExitStatus> {
+        self.signal(signal);
+        let ended = tokio::time::timeout(limit, self.child.wait()).await.ok()?;
+        Some(ended.expect("a status"))
     }
 
     /// What it has said that contains these words.

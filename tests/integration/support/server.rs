@@ -52,6 +52,7 @@ impl Server {
                             health_url: format!("http://{health}"),
                             clock: app.clock(),
                         };
+                        app.first_lease().await;
                         drop(started.send(Ok(here)));
                         app.run_until(async { drop(stopping.await) }).await.expect("a clean end");
                     }
