@@ -64,6 +64,21 @@ impl Batch {
     }
 }
 
+/// One step of somebody who walks through everything that a region's cache should hold.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// How far it has come; nothing when there was nothing left.
+    pub upto: Option<String>,
+    /// Every change up to this one was there to be seen.
+    pub head: i64,
+    /// How many live credentials are up to there.
+    pub total: i64,
+    /// How many of them the region has read back.
+    pub warm: i64,
+    /// What it has not read back, and somebody may be able to read.
+    pub cold: Batch,
+}
+
 impl Store {
     /// Reads one caller's record.
     ///
@@ -92,7 +107,7 @@ impl Store {
         Batch::from_rows(&self.engine_query(READ, &[&credentials]).await?)
     }
 
-    /// At most `limit` records after `after` that the region has not read back in `epoch`, in order.
+    /// Looks at `reach` credentials after `after`, for at most `limit` that the region has not read back in `epoch`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -102,9 +117,19 @@ impl Store {
         epoch: i64,
         after: &str,
         limit: i64,
-    ) -> Result<Batch, StoreError> {
+        reach: i64,
+    ) -> Result<Step, StoreError> {
         const LIST: &str = include_str!("../../sql/queries/credential_list_cold.sql");
-        Batch::from_rows(&self.engine_query(LIST, &[&region, &epoch, &after, &limit]).await?)
+        let rows = self.engine_query(LIST, &[&region, &epoch, &after, &limit, &reach]).await?;
+        let first = rows.first().ok_or_else(|| StoreError::Broken("a step gives a row".into()))?;
+        let none = first.try_get::<_, Option<&str>>("credential")?.is_none();
+        Ok(Step {
+            upto: first.try_get("upto")?,
+            head: first.try_get("head")?,
+            total: first.try_get("total")?,
+            warm: first.try_get("warm")?,
+            cold: Batch::from_rows(if none { &[] } else { &rows })?,
+        })
     }
 
     /// At most `limit` records after `after`, in order.

@@ -111,13 +111,14 @@ impl Store {
         rows.iter().map(moved).collect()
     }
 
-    /// Makes a region required that has caught up; whether it is now.
+    /// Makes a region required of which everything was read back in `epoch`, by somebody who began when `since` was the
+    /// newest change; whether it is now.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn promote_region(&self, region: &str) -> Result<bool, StoreError> {
+    pub async fn promote_region(&self, region: &str, epoch: i64, since: i64) -> Result<bool, StoreError> {
         const PROMOTE: &str = include_str!("../../sql/queries/region_promote.sql");
-        let rows = self.engine_query(PROMOTE, &[&region]).await?;
+        let rows = self.engine_query(PROMOTE, &[&region, &epoch, &since]).await?;
         rows.first().map_or(Ok(false), |row| Ok(row.try_get(0)?))
     }
 

@@ -1,11 +1,13 @@
 //! The sweep: everything that a region's cache should hold and has not been seen to hold, from the first to the last.
 //!
 //! After a region joined, or its cache was lost, that is all there is. One instance of a region sweeps at a time; it
-//! starts after a wait that differs from instance to instance, goes in batches, and rests between them, so that those
-//! who are served by the authority meanwhile are not crowded out.
+//! starts after a wait that differs from instance to instance, and walks: each question looks at so many credentials,
+//! however many there are. It rests between them, so that those who are served by the authority meanwhile are not
+//! crowded out, and longer where nothing waits for it.
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -13,6 +15,7 @@ use super::FeedStatus;
 use super::warmer::BATCH;
 use super::warming::Warming;
 use crate::domain::region::RegionState;
+use crate::store::records::Batch;
 
 /// The longest between two sweeps: what slipped through is found then.
 const EVERY: Duration = Duration::from_secs(30);
@@ -24,10 +27,14 @@ const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
 const JITTER: Duration = Duration::from_millis(512);
 /// For how long one instance may sweep without a word.
 const CLAIM: Duration = Duration::from_secs(10);
-/// The longest rest after a batch.
+/// The most credentials that one question looks at.
+const REACH: usize = 2_000;
+/// The rest after a question.
 const REST: Duration = Duration::from_millis(20);
+/// The rest in a region that has caught up, for each moment that the question took: a tenth of one core of Postgres's.
+const REST_WHEN_WARM: u32 = 9;
 /// How often a long sweep says where it is.
-const PROGRESS: u64 = 10_000;
+const PROGRESS: usize = 10_000;
 
 /// What came of a sweep.
 #[derive(Debug)]
@@ -99,32 +106,63 @@ impl Sweep {
     async fn sweep(&self) -> anyhow::Result<Swept> {
         let (warming, store) = (&self.warming, &self.warming.store);
         let Some(region) = warming.status().region else { return Ok(Swept::InPart) };
-        let name = &warming.region_name;
-        let (mut after, mut done, mut whole) = (String::new(), 0, true);
+        let (name, epoch, catching_up) = (&warming.region_name, region.epoch, region.state.is_catching_up());
+        let (mut after, mut since, mut done, mut whole, mut reach) = (String::new(), None, 0, true, REACH);
         loop {
             if !store.claim_sweep(name, self.instance, CLAIM).await? {
                 return Ok(Swept::Elsewhere);
             }
-            let batch = store.list_cold(name, region.epoch, &after, i64::try_from(BATCH)?).await?;
-            let Some(last) = batch.last.clone() else { break };
-            store.mark_poisoned(&batch.poisoned).await?;
-            let Some(read_back) = warming.warm(&batch).await? else { return Ok(Swept::InPart) };
-            whole &= read_back.entries.len() == batch.entries.len();
-            let before = done / PROGRESS;
-            done += read_back.entries.len() as u64;
-            warming.settle(Some(read_back), &[]).await?;
-            if done / PROGRESS > before {
-                tracing::info!(region = name, epoch = region.epoch, warmed = done, "warming");
+            let asked = Instant::now();
+            let step = store.list_cold(name, epoch, &after, length(BATCH)?, length(reach)?).await?;
+            let took = asked.elapsed();
+            // Of what has changed before, nothing is behind the back of this walk.
+            let since = *since.get_or_insert(step.head);
+            let Some(upto) = step.upto else {
+                return self.finish(epoch, since, done, whole).await;
+            };
+            let (before, cold) = (done, step.cold.entries.len() + step.cold.poisoned.len());
+            let Some(warmed) = self.warm(&step.cold).await? else { return Ok(Swept::InPart) };
+            whole &= warmed == cold;
+            done += warmed;
+            if done / PROGRESS > before / PROGRESS {
+                tracing::info!(region = name, epoch, warmed = done, "warming");
             }
-            after = last;
-            tokio::time::sleep(REST).await;
+            // Where so much is cold, what lies beyond would be looked at for nothing.
+            reach = if cold < BATCH { REACH } else { BATCH };
+            after = upto;
+            tokio::time::sleep(if catching_up { REST } else { REST.max(took * REST_WHEN_WARM) }).await;
         }
+    }
+
+    /// Warms what is cold; how many of them were read back. Nothing when the cache is not the one that is known.
+    async fn warm(&self, cold: &Batch) -> anyhow::Result<Option<usize>> {
+        if cold.last.is_none() {
+            return Ok(Some(0));
+        }
+        self.warming.store.mark_poisoned(&cold.poisoned).await?;
+        let Some(read_back) = self.warming.warm(cold).await? else { return Ok(None) };
+        let warmed = read_back.entries.len();
+        self.warming.settle(Some(read_back), &[]).await?;
+        Ok(Some(warmed))
+    }
+
+    /// All of it has been walked through, from when `since` was the newest change.
+    async fn finish(&self, epoch: i64, since: i64, done: usize, whole: bool) -> anyhow::Result<Swept> {
+        let Warming { store, region_name: name, .. } = &self.warming;
         if done > 0 {
-            tracing::info!(region = name, epoch = region.epoch, warmed = done, "warm");
+            tracing::info!(region = name, epoch, warmed = done, "warm");
         }
-        if region.state.is_catching_up() && store.promote_region(name).await? {
+        if !whole {
+            return Ok(Swept::InPart);
+        }
+        let catching_up = self.warming.status().region.is_some_and(|region| region.state.is_catching_up());
+        if catching_up && store.promote_region(name, epoch, since).await? {
             tracing::info!(region = name, "the region has caught up: keys wait for it from now on");
         }
-        Ok(if whole { Swept::Whole } else { Swept::InPart })
+        Ok(Swept::Whole)
     }
+}
+
+fn length(rows: usize) -> anyhow::Result<i64> {
+    Ok(i64::try_from(rows)?)
 }

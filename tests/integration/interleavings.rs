@@ -29,13 +29,13 @@ const SEED: &str = "
 const WITHDRAW: &str = "SELECT append_changes(ARRAY['one'], true)";
 const SETTLE: &str = "SELECT frontier FROM settle_receipts()";
 
-async fn seeded() -> String {
+pub async fn seeded() -> String {
     let url = database().await;
     run_sql(&url, SEED).await;
     url
 }
 
-async fn connect(url: &str) -> Client {
+pub async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres");
     tokio::spawn(connection);
     client

@@ -40,6 +40,7 @@ mod settings_of_the_environment;
 mod several_secrets;
 mod starting;
 mod support;
+mod sweeps_walk;
 mod tenants_are_suspended;
 mod tenants_keep_apart;
 mod token_bad_client;
