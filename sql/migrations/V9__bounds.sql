@@ -38,3 +38,45 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION promote_region(text, bigint, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION promote_region(text, bigint, bigint) TO carnet_engine;
+
+-- How far a region is: counted by whoever walks through it. total and warmed are of the last whole walk; in an epoch in
+-- which there was none yet, warmed is how far the first one has come, and total no less than what was met.
+ALTER TABLE region
+    ADD counted_epoch bigint NOT NULL DEFAULT 0,  -- the epoch that warmed is of
+    ADD warmed        bigint NOT NULL DEFAULT 0,
+    ADD total         bigint NOT NULL DEFAULT 0;
+
+-- How every region is doing. Lag: of the live instance that is furthest behind. While there are few credentials they are
+-- counted when somebody looks; of many, what was counted last is shown.
+CREATE OR REPLACE VIEW region_shown AS
+SELECT r.region, r.state::text AS state, r.state_changed_at, r.epoch, r.epoch_at, r.created_at,
+       r.audited_at, r.divergent,
+       CASE WHEN few.are_few THEN w.total ELSE r.total END AS total,
+       CASE WHEN few.are_few THEN w.warmed WHEN r.counted_epoch = r.epoch THEN least(r.warmed, r.total) ELSE 0 END AS warmed,
+       (SELECT count(*) FROM live_credential c
+        WHERE c.poisoned AND c.credential IN (SELECT credential FROM credential WHERE poisoned_version IS NOT NULL)) AS poisoned,
+       coalesce(i.instances, '[]') AS instances, i.lease_until,
+       coalesce(i.lag_changes, 0) AS lag_changes, coalesce(i.lag_seconds, 0) AS lag_seconds,
+       (SELECT count(*) FROM credential c
+        WHERE c.credential IN (SELECT credential FROM client_secret WHERE status = 'pending'
+                               UNION SELECT credential FROM api_key WHERE status = 'pending')
+          AND NOT EXISTS (SELECT 1 FROM acknowledgement a
+                          WHERE a.credential = c.credential AND a.region = r.region
+                            AND a.version = c.version AND a.epoch = r.epoch)) AS awaited
+FROM (SELECT count(*) <= 10000 AS are_few FROM (SELECT 1 FROM credential LIMIT 10001) part) few
+CROSS JOIN region r
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total, count(a.credential) AS warmed
+    FROM live_credential c LEFT JOIN acknowledgement a
+        ON a.credential = c.credential AND a.region = r.region AND a.epoch = r.epoch AND a.version = c.version
+    WHERE few.are_few) w
+CROSS JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('instance', i.instance, 'applied', i.applied, 'lease_until', i.lease_until,
+                                        'started_at', i.started_at) ORDER BY i.started_at, i.instance) AS instances,
+           max(i.lease_until) AS lease_until, max(behind.changes) AS lag_changes, max(behind.seconds) AS lag_seconds
+    FROM instance i
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS changes,
+               coalesce(extract(epoch FROM clock_timestamp() - min(c.at)), 0)::float8 AS seconds
+        FROM change c WHERE c.seq > i.applied) behind
+    WHERE i.region = r.region AND i.lease_until > clock_timestamp()) i;

@@ -24,9 +24,10 @@ pub struct RegionShown {
     pub epoch: i64,
     /// Since when this one.
     pub epoch_changed_at: Timestamp,
-    /// How many credentials are known to be in its cache in their present version.
+    /// How many credentials are known to be in its cache in their present version. More than ten thousand are not counted
+    /// when somebody looks, but by whoever sweeps the region.
     pub warmed: i64,
-    /// How many there are.
+    /// How many there are; counted at the same time.
     pub total: i64,
     /// How many of those no program can read.
     pub poisoned: i64,

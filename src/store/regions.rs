@@ -40,6 +40,19 @@ pub struct Moved {
     pub became: RegionState,
 }
 
+/// What somebody has counted who walks through a region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Count {
+    /// The epoch that he walks in.
+    pub epoch: i64,
+    /// The live credentials that he has met.
+    pub total: i64,
+    /// Those of them that the region's cache has.
+    pub warmed: i64,
+    /// Whether that are all there are.
+    pub whole: bool,
+}
+
 /// What is measured of a region.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Measured {
@@ -122,7 +135,8 @@ impl Store {
         rows.first().map_or(Ok(false), |row| Ok(row.try_get(0)?))
     }
 
-    /// Asks to be the one who warms what is cold in a region, for so long; whether it is.
+    /// Asks to be the one who warms what is cold in a region, for so long; whether it is. If so, what it has counted is
+    /// what is shown.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -131,9 +145,14 @@ impl Store {
         region: &str,
         instance: Uuid,
         time: Duration,
+        count: Option<Count>,
     ) -> Result<bool, StoreError> {
         const CLAIM: &str = include_str!("../../sql/queries/region_claim_sweep.sql");
-        Ok(!self.engine_query(CLAIM, &[&region, &instance, &time.as_secs_f64()]).await?.is_empty())
+        let (epoch, total) = (count.map(|count| count.epoch), count.map(|count| count.total));
+        let (warmed, whole) = (count.map(|count| count.warmed), count.is_some_and(|count| count.whole));
+        let time = time.as_secs_f64();
+        let values: super::Params<'_> = &[&region, &instance, &time, &epoch, &total, &warmed, &whole];
+        Ok(!self.engine_query(CLAIM, values).await?.is_empty())
     }
 
     /// Asks to be the one who compares a region's cache with this database, for so long; whether it is. Also not when

@@ -16,6 +16,7 @@ use super::warmer::BATCH;
 use super::warming::Warming;
 use crate::domain::region::RegionState;
 use crate::store::records::Batch;
+use crate::store::regions::Count;
 
 /// The longest between two sweeps: what slipped through is found then.
 const EVERY: Duration = Duration::from_secs(30);
@@ -96,7 +97,7 @@ impl Sweep {
     /// Keeps the claim for so long from now on; for no time at all, it leaves it to an instance that reaches the cache.
     async fn hold(&self, time: Duration) -> Duration {
         let Warming { store, region_name, .. } = &self.warming;
-        if let Err(error) = store.claim_sweep(region_name, self.instance, time).await {
+        if let Err(error) = store.claim_sweep(region_name, self.instance, time, None).await {
             tracing::debug!(%error, "the claim to sweep lasts as long as before");
         }
         time
@@ -108,8 +109,9 @@ impl Sweep {
         let Some(region) = warming.status().region else { return Ok(Swept::InPart) };
         let (name, epoch, catching_up) = (&warming.region_name, region.epoch, region.state.is_catching_up());
         let (mut after, mut since, mut done, mut whole, mut reach) = (String::new(), None, 0, true, REACH);
+        let mut count = Count { epoch, total: 0, warmed: 0, whole: false };
         loop {
-            if !store.claim_sweep(name, self.instance, CLAIM).await? {
+            if !store.claim_sweep(name, self.instance, CLAIM, Some(count)).await? {
                 return Ok(Swept::Elsewhere);
             }
             let asked = Instant::now();
@@ -118,12 +120,16 @@ impl Sweep {
             // Of what has changed before, nothing is behind the back of this walk.
             let since = *since.get_or_insert(step.head);
             let Some(upto) = step.upto else {
+                count.whole = true;
+                store.claim_sweep(name, self.instance, CLAIM, Some(count)).await?;
                 return self.finish(epoch, since, done, whole).await;
             };
             let (before, cold) = (done, step.cold.entries.len() + step.cold.poisoned.len());
             let Some(warmed) = self.warm(&step.cold).await? else { return Ok(Swept::InPart) };
             whole &= warmed == cold;
             done += warmed;
+            count.total += step.total;
+            count.warmed += step.warm + length(warmed)?;
             if done / PROGRESS > before / PROGRESS {
                 tracing::info!(region = name, epoch, warmed = done, "warming");
             }

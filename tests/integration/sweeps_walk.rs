@@ -1,10 +1,16 @@
 //! A sweep walks: no question of it costs more where there is more to look at, and what changes behind its back is
 //! looked at before keys wait for the region.
 
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use crate::interleavings::{connect, seeded};
-use crate::support::stores::{run_sql, sql_value};
+use crate::support::scene::Scene;
+use crate::support::server::Server;
+use crate::support::stores::{OwnStores, config, run_sql, sql_value};
 
 /// So many at once.
 const REACH: i64 = 100;
@@ -23,6 +29,9 @@ const ALL_AT_ONCE: &str = "
     LEFT JOIN acknowledgement a ON a.credential = l.credential AND a.region = $1
     WHERE l.credential > $3 AND NOT l.poisoned AND (a.epoch, a.version) IS DISTINCT FROM ($2::bigint, l.version)
     ORDER BY l.credential LIMIT $4 + 0 * $5::bigint";
+/// How many rows this transaction has read.
+const READ: &str =
+    "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables";
 const STEP: &str = include_str!("../../sql/queries/credential_list_cold.sql");
 
 async fn crowded() -> (String, Client) {
@@ -38,8 +47,7 @@ async fn read_for(question: &str) -> i64 {
     client.batch_execute("BEGIN").await.expect("begun");
     let limit = REACH;
     client.query(question, &[&"b", &1_i64, &"many-3", &limit, &REACH]).await.expect("an answer");
-    let read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables";
-    client.query_one(read, &[]).await.expect("a sum").get(0)
+    client.query_one(READ, &[]).await.expect("a sum").get(0)
 }
 
 #[tokio::test]
@@ -119,4 +127,83 @@ async fn a_region_is_not_waited_for_when_something_is_cold_that_changed_behind_t
     assert!(!case("DELETE FROM change").await, "nobody knows what has changed");
     assert!(!case("UPDATE region SET state = 'draining' WHERE region = 'b'").await);
     assert!(!case("UPDATE instance SET lease_until = '-infinity'").await, "nobody is there");
+}
+
+/// How many rows Postgres reads to show all regions, of so many credentials.
+async fn read_to_show(credentials: u32) -> i64 {
+    let url = seeded().await;
+    let many = MANY.replace("5000", &credentials.to_string());
+    run_sql(&url, &many).await;
+    let client = connect(&url).await;
+    client.batch_execute("BEGIN; SELECT * FROM region_shown").await.expect("shown");
+    client.query_one(READ, &[]).await.expect("a sum").get(0)
+}
+
+#[tokio::test]
+async fn regions_are_shown_without_counting_a_crowd() {
+    let read = read_to_show(15_000).await;
+    assert!(read < 10_100, "{read} rows");
+}
+
+#[tokio::test]
+async fn twin_while_there_are_few_they_are_counted() {
+    let read = read_to_show(9_000).await;
+    assert!(read > 4 * 9_000, "{read} rows");
+}
+
+/// What is shown of `b`: warm ones, all, and whether that is what there is.
+async fn shown(url: &str) -> String {
+    sql_value(url, "SELECT warmed || ' of ' || total FROM region_shown WHERE region = 'b'").await.expect("b")
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_crowd_is_what_was_counted_in_this_epoch() {
+    let url = seeded().await;
+    run_sql(&url, &MANY.replace("5000", "11000")).await;
+    let client = connect(&url).await;
+    let claim = include_str!("../../sql/queries/region_claim_sweep.sql");
+    let me = uuid::Uuid::from_u128(11);
+    let count = async |epoch: Option<i64>, total: i64, warmed: i64, whole: bool| {
+        let (total, warmed) = (epoch.map(|_| total), epoch.map(|_| warmed));
+        let values: [&(dyn ToSql + std::marker::Sync); 7] =
+            [&"b", &me, &10_f64, &epoch, &total, &warmed, &whole];
+        client.query_one(claim, &values).await.expect("the claim is granted");
+        shown(&url).await
+    };
+    assert_eq!(shown(&url).await, "0 of 0", "nobody has counted");
+    assert_eq!(count(Some(1), 0, 0, false).await, "0 of 0");
+    assert_eq!(count(Some(1), 500, 400, false).await, "400 of 500", "how far the first walk has come");
+    assert_eq!(count(Some(1), 10_892, 10_000, true).await, "10000 of 10892");
+    assert_eq!(count(Some(1), 100, 100, false).await, "10000 of 10892", "the next walk has only begun");
+    assert_eq!(count(None, 0, 0, false).await, "10000 of 10892", "a claim without a count");
+    run_sql(&url, "UPDATE region SET epoch = 7 WHERE region = 'b'").await;
+    assert_eq!(shown(&url).await, "0 of 10892", "what was warm is lost");
+    assert_eq!(count(Some(1), 10_892, 10_892, true).await, "0 of 10892", "of an epoch that is over");
+    assert_eq!(count(Some(7), 300, 200, false).await, "200 of 10892");
+    assert_eq!(count(Some(7), 9_000, 8_999, true).await, "8999 of 9000", "some were deleted");
+}
+
+#[tokio::test]
+async fn of_a_crowd_that_is_warmed_the_sweep_tells_the_numbers() {
+    let own = OwnStores::start(1);
+    let scene = Scene::new().await;
+    let many = MANY.replace("5000", "11000").replace("1000000001", &scene.tsg_id);
+    let (many, _) = many.split_once("INSERT INTO acknowledgement").expect("acknowledgements come last");
+    run_sql(&scene.database_url, many).await;
+    let eu = json!({ "region": "eu" });
+    let _eu = Server::start(config(&scene.database_url, &own.stores.redis_urls()[0], &eu)).await;
+    let (started, mut before) = (Instant::now(), -1);
+    loop {
+        let eu = scene.admin_get("/v1/regions/eu").await.expect(200).json();
+        let warmed = eu["warmed"].as_i64().expect("a number");
+        assert!(warmed >= before && warmed <= eu["total"].as_i64().expect("a number"), "{before}, then {eu}");
+        before = warmed;
+        if eu["state"] == "required" {
+            let all = sql_value(&scene.database_url, "SELECT count(*) FROM live_credential").await;
+            assert_eq!((Some(warmed.to_string()), &eu["warmed"]), (all, &eu["total"]));
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it is never warm: {eu}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
