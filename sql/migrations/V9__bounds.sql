@@ -80,3 +80,50 @@ CROSS JOIN LATERAL (
                coalesce(extract(epoch FROM clock_timestamp() - min(c.at)), 0)::float8 AS seconds
         FROM change c WHERE c.seq > i.applied) behind
     WHERE i.region = r.region AND i.lease_until > clock_timestamp()) i;
+
+-- This is another history than the one written down (restored, promoted), or it was set back under an instance that knows
+-- of changes beyond the head of this feed, or of a later restore: says so, once. What caches hold was sealed for the
+-- other one, so everything is to be warmed anew. Whoever raises an epoch takes 7027 before he takes the regions, as the flip
+-- does; as long as there is nothing to say, nobody waits for it.
+CREATE FUNCTION note_other_history() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM authority a, authority_now() n
+        WHERE (a.system_identifier, a.timeline, a.incarnation) <> (n.system_identifier, n.timeline, n.incarnation)) THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_advisory_xact_lock(7027);
+    UPDATE authority a
+    SET system_identifier = n.system_identifier, timeline = n.timeline, incarnation = n.incarnation,
+        restore_counter = a.restore_counter + 1, since = clock_timestamp()
+    FROM authority_now() n
+    WHERE (a.system_identifier, a.timeline, a.incarnation) <> (n.system_identifier, n.timeline, n.incarnation);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM void_caches();
+    RETURN true;
+END $$;
+
+CREATE FUNCTION note_went_back(p_applied bigint, p_counter integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7027);
+    UPDATE authority SET restore_counter = greatest(restore_counter, p_counter) + 1, since = clock_timestamp()
+    WHERE coalesce((SELECT max(seq) FROM change), 0) < p_applied OR restore_counter < p_counter;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM void_caches();
+    RETURN true;
+END $$;
+
+-- The next epoch of every region; see raise_epoch. In order, and under 7027, which its caller has.
+CREATE FUNCTION void_caches() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM region ORDER BY region FOR UPDATE;
+    UPDATE region SET epoch = greatest(epoch + 1, extract(epoch FROM clock_timestamp())::bigint);
+END $$;
+REVOKE ALL ON FUNCTION note_other_history(), note_went_back(bigint, integer), void_caches() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION note_other_history(), note_went_back(bigint, integer) TO carnet_engine;

@@ -112,6 +112,32 @@ async fn the_bound_of_a_receipt_holds_when_its_commit_takes_long() {
     assert_eq!(sql_value(&url, late).await.as_deref(), Some("0"), "a lease goes on beyond the bound");
 }
 
+/// What the flip has locked stays as it was, and whoever comes later waits outside, with nothing of his own locked.
+#[tokio::test]
+async fn no_epoch_is_raised_while_somebody_decides_by_the_epochs() {
+    const EPOCHS: &str = "SELECT sum(epoch) FROM region";
+    let another = include_str!("../../sql/queries/authority_update_changed.sql").to_owned();
+    let back = include_str!("../../sql/queries/authority_update_went_back.sql");
+    let back = back.replace("$1", "1000").replace("$2", "7");
+    for raise in [another, back] {
+        let url = seeded().await;
+        run_sql(&url, "UPDATE authority SET incarnation = 0").await;
+        let (flip, engine) = (connect(&url).await, connect(&url).await);
+        flip.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(7027)").await.expect("locked");
+        let raising = tokio::spawn(async move { engine.batch_execute(&raise).await });
+        while_waiting().await;
+        flip.batch_execute(
+            "SELECT 1 FROM region FOR SHARE NOWAIT; SELECT 1 FROM authority FOR UPDATE NOWAIT",
+        )
+        .await
+        .expect("nothing else is locked");
+        assert_eq!(sql_value(&url, EPOCHS).await.as_deref(), Some("2"));
+        flip.batch_execute("COMMIT").await.expect("unlocked");
+        raising.await.expect("it ran").expect("raised");
+        assert_ne!(sql_value(&url, EPOCHS).await.as_deref(), Some("2"));
+    }
+}
+
 /// The second line of defence: rights are asked for above, and here.
 #[tokio::test]
 async fn whoever_sees_one_tenant_moves_no_region_and_changes_no_other_tenants_credential() {
