@@ -138,6 +138,35 @@ async fn no_epoch_is_raised_while_somebody_decides_by_the_epochs() {
     }
 }
 
+/// An acknowledgement that was on its way when its region was removed says nothing of the region that comes back.
+#[tokio::test]
+async fn a_region_that_comes_back_begins_above_every_epoch_of_its_earlier_life() {
+    let url = seeded().await;
+    let register = include_str!("../../sql/queries/region_register.sql").replace("$1", "'b'");
+    run_sql(
+        &url,
+        &format!(
+            "DELETE FROM instance WHERE region = 'b'; DELETE FROM region WHERE region = 'b'; {register}"
+        ),
+    )
+    .await;
+    let epoch = "SELECT epoch FROM region WHERE region = 'b'";
+    let raise = "SELECT raise_epoch('b', epoch, 'run', 'life') FROM region WHERE region = 'b'";
+    let raised = sql_value(&url, raise).await;
+    assert!(raised.is_some(), "its cache is known");
+    let late = format!(
+        "SELECT remove_region('b', 'operator');
+         {register};
+         INSERT INTO acknowledgement (credential, region, version, epoch) VALUES ('one', 'b', 0, {})",
+        raised.expect("an epoch")
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    run_sql(&url, &late).await;
+    let counts =
+        "SELECT count(*) FROM acknowledgement a JOIN region r USING (region, epoch) WHERE region = 'b'";
+    assert_eq!(sql_value(&url, counts).await.as_deref(), Some("0"), "{:?}", sql_value(&url, epoch).await);
+}
+
 /// The second line of defence: rights are asked for above, and here.
 #[tokio::test]
 async fn whoever_sees_one_tenant_moves_no_region_and_changes_no_other_tenants_credential() {

@@ -175,6 +175,7 @@ async fn a_removed_region_is_forgotten_and_joins_anew_when_somebody_serves_it_ag
     let eu = second_region(&scene, &own.stores.redis_urls()[0]).await;
     let anew = until_state(&scene, "eu", "required").await;
     assert_ne!(anew["created_at"], first["created_at"]);
+    assert!(anew["epoch"].as_i64() > first["epoch"].as_i64(), "{anew} after {first}");
     Client::new(&eu.url).token(&account.client_id, &account.client_secret, &[]).await.expect(200);
 
     // Removed under its feet: only a row says that nobody is alive. It joins anew without a restart.
