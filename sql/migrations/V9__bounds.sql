@@ -127,3 +127,28 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION note_other_history(), note_went_back(bigint, integer), void_caches() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION note_other_history(), note_went_back(bigint, integer) TO carnet_engine;
+
+-- Receipts that nobody asks for any more. The last one of a key, a secret or an account is kept for as long as that is in
+-- sight; of the others those go that have been complete for p_kept. It looks at p_most receipts after change p_after, so that
+-- those that are kept cost no more from time to time; the change to go on after, or nothing to begin anew.
+CREATE INDEX api_key_receipt ON api_key (receipt_seq) WHERE receipt_seq IS NOT NULL;
+CREATE INDEX client_secret_receipt ON client_secret (revoking_seq) WHERE revoking_seq IS NOT NULL;
+CREATE INDEX credential_receipt ON credential (receipt_seq) WHERE receipt_seq IS NOT NULL;
+
+CREATE FUNCTION prune_receipts(p_after bigint, p_most bigint, p_kept interval) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH part AS MATERIALIZED (
+        SELECT seq, effective_everywhere_at < clock_timestamp() - p_kept AS old
+        FROM receipt WHERE seq > p_after ORDER BY seq LIMIT p_most
+    ), gone AS (
+        DELETE FROM receipt r USING part p
+        WHERE r.seq = p.seq AND p.old
+          AND NOT EXISTS (SELECT 1 FROM api_key WHERE receipt_seq = p.seq)
+          AND NOT EXISTS (SELECT 1 FROM client_secret WHERE revoking_seq = p.seq)
+          AND NOT EXISTS (SELECT 1 FROM credential WHERE receipt_seq = p.seq)
+    )
+    -- They are in the order of time: where none is old, none is beyond.
+    SELECT CASE WHEN count(*) = p_most AND bool_or(old) THEN max(seq) END FROM part
+$$;
+REVOKE ALL ON FUNCTION prune_receipts(bigint, bigint, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION prune_receipts(bigint, bigint, interval) TO carnet_engine;

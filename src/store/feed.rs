@@ -110,6 +110,10 @@ pub enum Renewed {
 const LOADING: Duration = Duration::from_secs(30);
 /// The most changes that are removed at once.
 const PRUNED: i64 = 20_000;
+/// The most receipts that are looked at at once.
+const RECEIPTS: i64 = 2_000;
+/// How long a receipt is kept that is complete, and not the last one of a key, a secret or an account.
+const RECEIPTS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// A connection for polling.
 pub struct FeedConnection {
@@ -166,12 +170,13 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what nobody needs any more: old changes but the newest `keep`, instances long gone,
-    /// idempotency keys of yesterday.
+    /// Removes what nobody needs any more: old changes but the newest `keep`, instances long gone, idempotency keys of
+    /// yesterday, and old receipts, some of those after the change `receipts_after`; where to go on with them.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn prune(&self, keep: usize) -> Result<(), StoreError> {
+    pub async fn prune(&self, keep: usize, receipts_after: i64) -> Result<i64, StoreError> {
+        const OLD: &str = include_str!("../../sql/queries/receipt_prune.sql");
         const CHANGES: &str = include_str!("../../sql/queries/change_prune.sql");
         const INSTANCES: &str = include_str!("../../sql/queries/instance_delete_gone.sql");
         const REPEATS: &str = include_str!("../../sql/queries/idempotency_key_prune.sql");
@@ -179,7 +184,9 @@ impl Store {
         self.engine_query(INSTANCES, &[]).await?;
         self.engine_query(CHANGES, &[&keep, &PRUNED]).await?;
         self.engine_query(REPEATS, &[]).await?;
-        Ok(())
+        let kept = RECEIPTS_KEPT.as_secs_f64();
+        let rows = self.engine_query(OLD, &[&receipts_after, &RECEIPTS, &kept]).await?;
+        Ok(rows.first().map(|row| row.try_get::<_, Option<_>>(0)).transpose()?.flatten().unwrap_or(0))
     }
 }
 

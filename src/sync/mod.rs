@@ -260,9 +260,11 @@ pub async fn recognise(store: &Store, master_checks: &[String]) -> Result<(), St
 }
 
 async fn prune(store: Store, keep: usize, stop: CancellationToken) {
+    let mut receipts_after = 0;
     while stop.run_until_cancelled(tokio::time::sleep(PRUNE_EVERY)).await.is_some() {
-        if let Err(error) = store.prune(keep).await {
-            tracing::debug!(%error, "pruning did not happen this time");
+        match store.prune(keep, receipts_after).await {
+            Ok(upto) => receipts_after = upto,
+            Err(error) => tracing::debug!(%error, "pruning did not happen this time"),
         }
     }
 }

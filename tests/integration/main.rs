@@ -28,6 +28,7 @@ mod nobody_grants_what_they_lack;
 mod outages;
 mod poisoned_redis;
 mod readme_walk;
+mod receipts_are_kept;
 mod receipts_can_be_read;
 mod regions;
 mod regions_are_operated;
