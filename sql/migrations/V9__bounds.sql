@@ -152,3 +152,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 REVOKE ALL ON FUNCTION prune_receipts(bigint, bigint, interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION prune_receipts(bigint, bigint, interval) TO carnet_engine;
+
+-- The receipt that append_changes has just opened for this change. Not by looking for it in the statement that called
+-- that, which does not see what is written while it runs.
+CREATE FUNCTION receipt_id_of(p_seq bigint) RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT id FROM receipt WHERE seq = p_seq
+$$;

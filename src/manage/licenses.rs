@@ -14,7 +14,7 @@ use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::caller::Hold;
 use crate::store::licenses::{self, License};
-use crate::store::{Changed, Inserted, Tx, api_keys, products};
+use crate::store::{Changed, Inserted, Tx, api_keys, products, receipts};
 
 /// A license to grant.
 #[derive(Clone, Debug, Deserialize, Validate)]
@@ -108,7 +108,7 @@ impl Manage {
             };
             if ends_at == before.ends_at {
                 // Who asks again for the end that it has waits for the change that brought it there.
-                let told = api_keys::read_receipt_seq(tx, tsg_id, &before.product, ends_at).await?;
+                let told = receipts::name_of_license(tx, tsg_id, &before.product, ends_at).await?;
                 return Ok((before, told));
             }
             end_at(tx, caller, &License { ends_at, ..before }).await?;

@@ -6,7 +6,7 @@ use super::{Caller, Manage, ManageError, reads};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::caller::Hold;
-use crate::store::receipts::{self, Receipt};
+use crate::store::receipts::{self, Receipt, ReceiptName};
 use crate::store::{StoreError, Tx};
 
 /// Whether who takes something away waits for the proof, or looks at the receipt later (RFC 7240 §4.1).
@@ -41,27 +41,27 @@ impl<T> Withdrawn<T> {
 }
 
 impl Manage {
-    /// One transaction of a use case that takes something away. `body` also tells the change to wait for when this
+    /// One transaction of a use case that takes something away. `body` also tells the receipt to wait for when this
     /// one changes nothing: who asks again waits again.
     pub(super) async fn withdraw<T>(
         &self,
         name: &'static str,
         tsg_id: &TsgId,
         patience: Patience,
-        body: impl AsyncFn(&mut Tx) -> Result<(T, Option<i64>), ManageError>,
+        body: impl AsyncFn(&mut Tx) -> Result<(T, Option<ReceiptName>), ManageError>,
     ) -> Result<Withdrawn<T>, ManageError> {
         let done = self.store.run_tx(name, tsg_id, body).await?;
         let (value, before) = done.value;
-        let Some(seq) = done.seq.filter(|_| done.withdrew).or(before) else {
+        let Some(ReceiptName { id, seq }) = done.receipt.or(before) else {
             self.tell(done.seq).await;
             return Ok(Withdrawn { value, receipt: None });
         };
         if patience == Patience::Waits {
             self.spread.reached(seq, self.revoke_wait).await;
         }
-        let find = async |tx: &mut Tx| receipts::find_by_seq(tx, tsg_id, seq).await;
+        let find = async |tx: &mut Tx| receipts::find(tx, tsg_id, id).await;
         let receipt = self.store.run_tx::<_, StoreError>("receipt.find", tsg_id, find).await?.value;
-        // A primary that lost its tail has lost the withdrawal with it.
+        // A primary that lost its tail has lost the withdrawal with it, and may have given the change to another.
         let Some(receipt) = receipt else {
             return Err(StoreError::Unavailable("the change was lost".into()).into());
         };

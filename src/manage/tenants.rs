@@ -14,7 +14,7 @@ use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::caller::Hold;
 use crate::store::tenants::{self, Tenant, TenantStatus};
-use crate::store::{Changed, Tx};
+use crate::store::{Changed, Tx, receipts};
 
 /// A tenant to make.
 #[derive(Clone, Debug, Deserialize, Validate)]
@@ -110,7 +110,7 @@ impl Manage {
                 record(tx, caller, tsg_id, action(&before, &after), tsg_id.as_str(), details).await?;
             }
             // Who asks again to suspend it waits for the change that did so.
-            let told = if suspends { tenants::read_receipt_seq(tx, tsg_id).await? } else { None };
+            let told = if suspends { receipts::name_of_tenant(tx, tsg_id).await? } else { None };
             Ok((read(tx, tsg_id, tsg_id).await?, told))
         };
         self.withdraw("tenant.update", tsg_id, patience, update).await

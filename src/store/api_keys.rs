@@ -266,17 +266,3 @@ pub async fn shorten_all(
     }
     Ok(())
 }
-
-/// The last change of the feed that withdrew something from the keys which [`shorten_all`] ended at this moment.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn read_receipt_seq(
-    tx: &Tx,
-    tsg_id: &TsgId,
-    product: &str,
-    ends_at: Timestamp,
-) -> Result<Option<i64>, StoreError> {
-    const READ: &str = include_str!("../../sql/queries/api_key_read_receipt_seq_of_license.sql");
-    Ok(tx.one(READ, &[&tsg_id.as_str(), &product, &ends_at]).await?.try_get(0)?)
-}

@@ -30,6 +30,22 @@ pub struct Receipt {
     pub regions: Vec<RegionMarks>,
 }
 
+/// Which receipt, and the change that every instance has to apply. Whoever waits waits for the change, and then looks
+/// for this very receipt: in a history that was set back, the change may be another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReceiptName {
+    /// Its id.
+    pub id: Uuid,
+    /// Its change.
+    pub seq: i64,
+}
+
+impl ReceiptName {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { id: row.try_get("id")?, seq: row.try_get("seq")? })
+    }
+}
+
 /// The instances of one region.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RegionMarks {
@@ -75,15 +91,49 @@ impl Receipt {
             regions,
         })
     }
+
+    /// Which one it is.
+    #[must_use]
+    pub fn name(&self) -> ReceiptName {
+        ReceiptName { id: self.id, seq: self.seq }
+    }
 }
 
-/// The receipt of the change `seq`, if it withdrew anything.
+/// The last withdrawal that concerned this credential, if any ever did.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find_by_seq(tx: &Tx, tsg_id: &TsgId, seq: i64) -> Result<Option<Receipt>, StoreError> {
-    const FIND: &str = include_str!("../../sql/queries/receipt_find_by_seq.sql");
-    tx.opt(FIND, &[&tsg_id.as_str(), &seq]).await?.as_ref().map(Receipt::from_row).transpose()
+pub async fn name_of_credential(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    client_id: &str,
+) -> Result<Option<ReceiptName>, StoreError> {
+    const NAME: &str = include_str!("../../sql/queries/receipt_name_of_credential.sql");
+    tx.opt(NAME, &[&tsg_id.as_str(), &client_id]).await?.as_ref().map(ReceiptName::from_row).transpose()
+}
+
+/// The last withdrawal that concerned any account of a tenant.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn name_of_tenant(tx: &Tx, tsg_id: &TsgId) -> Result<Option<ReceiptName>, StoreError> {
+    const NAME: &str = include_str!("../../sql/queries/receipt_name_of_tenant.sql");
+    tx.opt(NAME, &[&tsg_id.as_str()]).await?.as_ref().map(ReceiptName::from_row).transpose()
+}
+
+/// The last withdrawal that concerned the keys which the end of a license at this moment ended earlier.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn name_of_license(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    product: &str,
+    ends_at: Timestamp,
+) -> Result<Option<ReceiptName>, StoreError> {
+    const NAME: &str = include_str!("../../sql/queries/receipt_name_of_license.sql");
+    let row = tx.opt(NAME, &[&tsg_id.as_str(), &product, &ends_at]).await?;
+    row.as_ref().map(ReceiptName::from_row).transpose()
 }
 
 /// One receipt of a tenant.

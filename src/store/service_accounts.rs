@@ -153,13 +153,3 @@ pub async fn delete(tx: &mut Tx, account: &ServiceAccount) -> Result<Changed, St
     tx.withdraw(&account.client_id);
     Ok(Changed::from_count(tx.run(DELETE, &[&account.tsg_id.as_str(), &account.id]).await?))
 }
-
-/// The last change of the feed that withdrew something from a credential, if any ever did.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn read_receipt_seq(tx: &Tx, tsg_id: &TsgId, client_id: &str) -> Result<Option<i64>, StoreError> {
-    const READ: &str = include_str!("../../sql/queries/credential_read_receipt_seq.sql");
-    let row = tx.opt(READ, &[&tsg_id.as_str(), &client_id]).await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
-}

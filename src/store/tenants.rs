@@ -122,15 +122,6 @@ pub async fn update(tx: &mut Tx, before: &Tenant, after: &Tenant) -> Result<Chan
     Ok(changed)
 }
 
-/// The last change of the feed that withdrew something from any account of a tenant.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn read_receipt_seq(tx: &Tx, tsg_id: &TsgId) -> Result<Option<i64>, StoreError> {
-    const READ: &str = include_str!("../../sql/queries/tenant_read_receipt_seq.sql");
-    Ok(tx.one(READ, &[&tsg_id.as_str()]).await?.try_get(0)?)
-}
-
 /// Writes a tenant below `parent`.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join;
 use tokio_postgres::Row;
 
+use super::receipts::ReceiptName;
 use super::{Lent, Params, Store, StoreError, within};
 use crate::domain::tenant::TsgId;
 
@@ -25,8 +26,15 @@ pub struct Committed<T> {
     pub value: T,
     /// The newest `seq` that it appended, if it touched any credential.
     pub seq: Option<i64>,
-    /// Whether it took something away, so that there is a receipt for `seq`.
-    pub withdrew: bool,
+    /// The receipt for that, if it took something away.
+    pub receipt: Option<ReceiptName>,
+}
+
+/// What the last statement of a transaction appended.
+#[derive(Default)]
+struct Appended {
+    seq: Option<i64>,
+    receipt: Option<ReceiptName>,
 }
 
 /// Errors that may wrap the store's.
@@ -112,34 +120,35 @@ impl Tx {
         self.withdraws = true;
     }
 
-    async fn commit(self) -> Result<Option<i64>, StoreError> {
+    async fn commit(self) -> Result<Appended, StoreError> {
         const APPEND: &str = include_str!("../../sql/queries/change_append.sql");
         const APPEND_TENANT: &str = include_str!("../../sql/queries/change_append_tenant.sql");
         let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
-        let seq = if self.whole_tenant {
+        let appended = if self.whole_tenant {
             // All accounts of a tenant in one statement: as long as a transaction may take.
             let limit = format!("SET LOCAL statement_timeout = {}", LIMIT.as_millis());
             self.client.batch_execute(&limit).await?;
             self.append_and_commit(APPEND_TENANT, &[&self.withdraws]).await?
         } else if touched.is_empty() {
             self.client.batch_execute("COMMIT").await?;
-            None
+            Appended::default()
         } else {
             self.append_and_commit(APPEND, &[&touched, &self.withdraws]).await?
         };
         drop(touched);
         self.client.give_back();
-        Ok(seq)
+        Ok(appended)
     }
 
     /// In one go, so that the lock is not held for a round trip. Should the first fail, the second rolls back.
-    async fn append_and_commit(&self, append: &str, values: Params<'_>) -> Result<Option<i64>, StoreError> {
+    async fn append_and_commit(&self, append: &str, values: Params<'_>) -> Result<Appended, StoreError> {
         let append = self.client.prepare_cached(append).await?;
         let (appended, committed) =
             join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;
-        let seq = appended?.try_get(0)?;
+        let appended = appended?;
+        let (seq, id) = (appended.try_get::<_, Option<i64>>("seq")?, appended.try_get("receipt_id")?);
         committed?;
-        Ok(seq)
+        Ok(Appended { seq, receipt: seq.zip(id).map(|(seq, id)| ReceiptName { id, seq }) })
     }
 
     async fn roll_back(self) {
@@ -197,8 +206,8 @@ impl Store {
         within(self.options.timeout, async { Ok(tx.client.batch_execute(&begin).await?) }).await?;
         match body(&mut tx).await {
             Ok(value) => {
-                let withdrew = tx.withdraws;
-                Ok(Committed { value, seq: tx.commit().await?, withdrew })
+                let Appended { seq, receipt } = tx.commit().await?;
+                Ok(Committed { value, seq, receipt })
             }
             Err(error) => {
                 tx.roll_back().await;

@@ -222,9 +222,8 @@ async fn ten_thousand_receipts_of_fifty_instances_are_settled_in_the_end() {
     assert!(open < 10_000, "ten seconds of work have settled nothing");
 }
 
-/// A primary that lost its tail has lost the receipt, and the withdrawal with it.
-#[tokio::test]
-async fn who_takes_something_away_is_not_told_that_it_is_done_when_its_receipt_is_gone() {
+/// What a revoke answers whose own receipt is lost with the tail of a primary while it waits; `instead` came in its place.
+async fn answer_to_a_lost_revoke(instead: &str) -> u16 {
     let scene = Scene::with(&json!({ "revoke_wait_seconds": 3 })).await;
     let account = scene.entitled_account("lost").await;
     let id = scene.key("advanced_wildfire", &account).await;
@@ -233,14 +232,27 @@ async fn who_takes_something_away_is_not_told_that_it_is_done_when_its_receipt_i
     let lose = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let lost = format!(
-            "DELETE FROM receipt;
+            "{instead};
              UPDATE api_key SET status = 'valid', revoking_seq = NULL, receipt_seq = NULL WHERE api_key_id = {id}"
         );
         run_sql(&scene.database_url, &lost).await;
     };
     let (answer, ()) = futures_util::future::join(scene.revoke(&id), lose).await;
     assert_eq!(scene.get(&format!("api-keys/{id}")).await.text("status"), "valid");
-    answer.expect(503);
+    answer.status
+}
+
+/// A primary that lost its tail has lost the receipt, and the withdrawal with it.
+#[tokio::test]
+async fn who_takes_something_away_is_not_told_that_it_is_done_when_its_receipt_is_gone() {
+    assert_eq!(answer_to_a_lost_revoke("DELETE FROM receipt").await, 503);
+}
+
+/// The history that goes on numbers its changes from where the lost one was cut off.
+#[tokio::test]
+async fn the_receipt_of_another_withdrawal_that_got_the_same_number_is_not_taken_for_the_lost_one() {
+    let other = "UPDATE receipt SET id = gen_random_uuid(), effective_everywhere_at = clock_timestamp()";
+    assert_eq!(answer_to_a_lost_revoke(other).await, 503);
 }
 
 /// It claims the sweep again before its claim is over, and so for ever.

@@ -66,7 +66,7 @@ impl Manage {
             // Who asks again for the end that it has waits for the change that brought it there.
             let asked = change.expires_at.is_some();
             let told = if asked { receipts::find_of_key(tx, tsg_id, id).await? } else { None };
-            Ok(((), told.map(|receipt| receipt.seq)))
+            Ok(((), told.map(|receipt| receipt.name())))
         };
         let Withdrawn { receipt, .. } = self.withdraw("api_key.update", tsg_id, patience, update).await?;
         // Read now, for its time may be over since the transaction began.

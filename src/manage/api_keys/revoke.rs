@@ -44,7 +44,7 @@ impl Manage {
             withdraw(tx, caller, &key, why).await?;
             // Had another revoked it before, its change is the one to wait for.
             let before = receipts::find_of_key(tx, tsg_id, id).await?;
-            Ok((replayed, before.map(|receipt| receipt.seq)))
+            Ok((replayed, before.map(|receipt| receipt.name())))
         };
         let done = self.withdraw("api_key.revoke", tsg_id, patience, revoke).await?;
         let again = async |tx: &mut Tx| read(tx, tsg_id, id).await;

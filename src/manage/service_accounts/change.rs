@@ -13,7 +13,7 @@ use crate::manage::{
 };
 use crate::store::caller::Hold;
 use crate::store::service_accounts::{self, ServiceAccount};
-use crate::store::{Changed, Tx, access_policies, api_keys, client_secrets};
+use crate::store::{Changed, Tx, access_policies, api_keys, client_secrets, receipts};
 
 /// Why keys go when their account goes.
 const ACCOUNT_DELETED: &str = "its service account was deleted";
@@ -65,11 +65,11 @@ impl Manage {
                 record(tx, caller, tsg_id, "service_account.update", &id.to_string(), details).await?;
             }
             // Who asks again to switch it off waits for the change that did so.
-            let seq = match change.enabled {
-                Some(false) => service_accounts::read_receipt_seq(tx, tsg_id, &before.client_id).await?,
+            let told = match change.enabled {
+                Some(false) => receipts::name_of_credential(tx, tsg_id, &before.client_id).await?,
                 _ => None,
             };
-            Ok((read(tx, tsg_id, id).await?, seq))
+            Ok((read(tx, tsg_id, id).await?, told))
         };
         self.withdraw("service_account.update", tsg_id, patience, update).await
     }

@@ -57,7 +57,7 @@ impl Manage {
                 // Who asks again waits for the same end.
                 let gone = if rotation.immediate { find_receipt(tx, at).await? } else { None };
                 let replay = Made::before(CreatedSecret { shown, secret: None });
-                return Ok((replay, gone.map(|receipt| receipt.seq)));
+                return Ok((replay, gone.map(|receipt| receipt.name())));
             }
             rotatable(tx, at, &old).await?;
             in_future(rotation.expires_at, standing.now)?;

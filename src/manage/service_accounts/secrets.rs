@@ -139,7 +139,7 @@ impl Manage {
                 SecretStatus::Revoking | SecretStatus::Revoked => {
                     // One that was revoked before there were receipts has nothing more to tell.
                     let before = find_receipt(tx, at).await?.ok_or(ManageError::NotFound)?;
-                    return Ok(((), Some(before.seq)));
+                    return Ok(((), Some(before.name())));
                 }
                 SecretStatus::Pending | SecretStatus::Valid => {}
             }

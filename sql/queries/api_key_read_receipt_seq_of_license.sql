@@ -1,3 +1,0 @@
--- The last withdrawal that concerned the keys of the product $2 that were shortened to end at $3.
-SELECT max(receipt_seq) FROM api_key
-WHERE tsg_id = $1 AND product = $2 AND expires_at = $3 AND shortened_at IS NOT NULL
