@@ -1,6 +1,8 @@
 //! What all workers of an instance know together: lease, floor, memory, roster.
 //!
-//! The feed writes it, requests read it.
+//! The feed writes it, requests read it. Whenever the feed starts over, a new life begins: the authority's history may be
+//! another. What is remembered carries the life in which the reading began, and is believed in that life only, so that a
+//! reader that was overtaken by the change leaves nothing behind that counts.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -21,6 +23,17 @@ use crate::store::feed::Change;
 /// The most lines of ancestors that are remembered.
 const LINEAGES: u64 = 100_000;
 
+/// Between two times that the feed starts over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Life(u64);
+
+/// The floor, and the life that it belongs to: changed together, so that no entry is held against another life's floor.
+#[derive(Debug)]
+struct Present {
+    life: Life,
+    floor: Floor,
+}
+
 /// Lease, floor, memory and roster.
 #[derive(Debug)]
 pub struct Knowledge {
@@ -30,13 +43,13 @@ pub struct Knowledge {
     pub lease: Lease,
     /// Who is known at all.
     pub roster: Roster,
-    pub(super) lineages: Cache<String, Arc<[String]>>,
+    lineages: Cache<String, (Life, Arc<[String]>)>,
     /// All changes up to this one were applied.
     heard: AtomicI64,
     /// An operator is taking the region away.
     draining: AtomicBool,
-    floor: RwLock<Floor>,
-    memory: Cache<String, Entry>,
+    present: RwLock<Present>,
+    memory: Cache<String, (Life, Entry)>,
 }
 
 impl Knowledge {
@@ -50,7 +63,7 @@ impl Knowledge {
             lineages: Cache::new(LINEAGES),
             heard: AtomicI64::new(0),
             draining: AtomicBool::new(false),
-            floor: RwLock::new(Floor::new(i64::MAX, 1)),
+            present: RwLock::new(Present { life: Life(0), floor: Floor::new(i64::MAX, 1) }),
             memory: Cache::new(records),
         }
     }
@@ -60,18 +73,25 @@ impl Knowledge {
     pub fn start_over(&self, floor: Floor, heard: i64) {
         self.lease.end();
         self.heard.store(heard, Ordering::Release);
+        if let Ok(mut present) = self.present.write() {
+            *present = Present { life: Life(present.life.0 + 1), floor };
+        }
+        // For the room that it takes. Whoever is late with a reading of the life before fills some of it again.
         self.memory.invalidate_all();
         self.lineages.invalidate_all();
-        if let Ok(mut present) = self.floor.write() {
-            *present = floor;
-        }
+    }
+
+    /// The present life; none when a lock is poisoned. To be asked for before a record is read that is to be remembered.
+    #[must_use]
+    pub fn life(&self) -> Option<Life> {
+        self.present.read().ok().map(|present| present.life)
     }
 
     /// Applies changes: from here on older readings of these credentials are refused.
     pub fn apply(&self, changes: &[Change]) {
-        if let Ok(mut floor) = self.floor.write() {
+        if let Ok(mut present) = self.present.write() {
             for change in changes {
-                floor.raise(change.seq, &change.credential, change.version);
+                present.floor.raise(change.seq, &change.credential, change.version);
             }
         }
         if let Some(last) = changes.last() {
@@ -91,7 +111,17 @@ impl Knowledge {
         Some((deadline, self.clock.authority()?))
     }
 
-    /// The same, after waiting for a lease for at most `patience` if there is none.
+    /// The same, if a reading that began in this life may be believed: the life goes on, and the floor admits it. The
+    /// floor is looked at *after* the lease. Who has heard nothing for a while, and then hears and has a lease again, would
+    /// otherwise serve by that lease what it admitted before it heard.
+    pub(super) fn may_serve_this(&self, life: Life, entry: &Entry) -> Option<(BootInstant, Timestamp)> {
+        let leave = self.may_serve()?;
+        let present = self.present.read().ok()?;
+        let believed = present.life == life && (Switch::NoFloor.is_on() || present.floor.admits(entry));
+        believed.then_some(leave)
+    }
+
+    /// Until when it may serve, after waiting for a lease for at most `patience` if there is none.
     pub async fn leased(&self, patience: Duration) -> Option<(BootInstant, Timestamp)> {
         let leased = async {
             loop {
@@ -119,13 +149,13 @@ impl Knowledge {
     /// Whether this reading is as new as the floor says. A poisoned lock admits nothing.
     #[must_use]
     pub fn admits(&self, entry: &Entry) -> bool {
-        Switch::NoFloor.is_on() || self.floor.read().is_ok_and(|floor| floor.admits(entry))
+        Switch::NoFloor.is_on() || self.present.read().is_ok_and(|present| present.floor.admits(entry))
     }
 
     /// It knows of every change above this one.
     #[must_use]
     pub fn low_water(&self) -> i64 {
-        self.floor.read().map_or(i64::MAX, |floor| floor.low_water())
+        self.present.read().map_or(i64::MAX, |present| present.floor.low_water())
     }
 
     /// The newest change that was applied: an answer from before it is of no use.
@@ -134,17 +164,31 @@ impl Knowledge {
         self.heard.load(Ordering::Acquire)
     }
 
-    pub(super) fn recall(&self, credential: &str) -> Option<Entry> {
-        self.memory.get(credential).filter(|entry| self.admits(entry))
+    /// What is remembered, whether or not it may be believed, and the life that it was read in.
+    pub(super) fn recall(&self, credential: &str) -> Option<(Life, Entry)> {
+        self.memory.get(credential)
     }
 
-    /// Keeps a reading, unless there is a newer one.
-    pub fn remember(&self, entry: &Entry) {
+    /// Keeps a reading that began in this life, unless there is a newer one of the same life.
+    pub fn remember(&self, life: Life, entry: &Entry) {
         let key = entry.record.credential.clone();
-        self.memory.entry(key).and_upsert_with(|held| match held {
-            Some(held) if !entry.supersedes(held.value()) => held.into_value(),
-            _ => entry.clone(),
+        self.memory.entry(key).and_upsert_with(|held| match held.map(moka::Entry::into_value) {
+            Some((of, held)) if of == life && !entry.supersedes(&held) => (of, held),
+            // Nobody believes this; it must not drive out what may be believed.
+            Some(held) if Some(life) != self.life() => held,
+            _ => (life, entry.clone()),
         });
+    }
+
+    /// The tenants from the root to this one, if they are remembered.
+    pub(super) fn recall_lineage(&self, tsg_id: &str) -> Option<Arc<[String]>> {
+        let (life, path) = self.lineages.get(tsg_id)?;
+        (Some(life) == self.life()).then_some(path)
+    }
+
+    /// Keeps a line that was read in this life.
+    pub(super) fn remember_lineage(&self, life: Life, tsg_id: &str, path: &Arc<[String]>) {
+        self.lineages.insert(tsg_id.to_owned(), (life, Arc::clone(path)));
     }
 
     /// About how many records are in memory.
@@ -160,10 +204,11 @@ impl Knowledge {
         self.memory.iter().map(|(credential, _)| credential.as_ref().clone()).collect()
     }
 
-    /// What is in memory of this credential, whether or not it may be believed.
+    /// What is in memory of this credential and of this life, whether or not it may be believed.
     #[must_use]
     pub fn held(&self, credential: &str) -> Option<Entry> {
-        self.memory.get(credential)
+        let (life, entry) = self.recall(credential)?;
+        (Some(life) == self.life()).then_some(entry)
     }
 
     /// Takes a record out of memory.
@@ -173,5 +218,87 @@ impl Knowledge {
 
     pub(super) fn lane(&self, credential: &str) -> Lane {
         if self.roster.has(credential) { Lane::Known } else { Lane::Doubtful }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::Record;
+
+    fn reading(version: i64, read_seq: i64) -> Entry {
+        let record = Record {
+            credential: "a".to_owned(),
+            service_account_id: uuid::Uuid::nil(),
+            tsg_id: "1000000000".to_owned(),
+            path: vec![],
+            enabled: true,
+            secrets: vec![],
+            keys: vec![],
+            grants: vec![],
+        };
+        Entry { record: Arc::new(record), version, read_seq }
+    }
+
+    /// In a history whose floor knows all above this change.
+    fn begun(low_water: i64) -> Knowledge {
+        let known = Knowledge::new(Arc::default(), 10);
+        begin_anew(&known, low_water);
+        known
+    }
+
+    fn begin_anew(known: &Knowledge, low_water: i64) {
+        known.start_over(Floor::new(low_water, 10), low_water);
+        let now = known.clock.boot();
+        known.clock.hear(Timestamp::UNIX_EPOCH, now);
+        known.lease.extend(now, Duration::from_mins(1));
+    }
+
+    /// The version that would be served.
+    fn believed(known: &Knowledge) -> Option<i64> {
+        let (life, entry) = known.recall("a")?;
+        known.may_serve_this(life, &entry).map(|_| entry.version)
+    }
+
+    /// A restored database begins with less than what was read, so that its floor has nothing against it.
+    #[test]
+    fn a_reader_that_another_history_overtakes_leaves_nothing_behind_that_is_believed() {
+        let known = begun(5);
+        let life = known.life().expect("a life");
+        let read = reading(7, 9);
+        // It has looked whether the history is still the one that it read in, and has not remembered yet.
+        begin_anew(&known, 3);
+        known.remember(life, &read);
+        assert_eq!((believed(&known), known.held("a")), (None, None));
+        // The twin: of which life it is has not been kept.
+        known.remember(known.life().expect("a life"), &read);
+        assert_eq!(believed(&known), Some(7));
+    }
+
+    #[test]
+    fn a_late_reading_does_not_drive_out_the_present_one_nor_keep_it_out() {
+        let known = begun(5);
+        let before = known.life().expect("a life");
+        begin_anew(&known, 3);
+        let present = known.life().expect("a life");
+        known.remember(before, &reading(9, 9));
+        known.remember(present, &reading(4, 4));
+        assert_eq!(believed(&known), Some(4), "an older version of the history that counts");
+        known.remember(before, &reading(9, 9));
+        assert_eq!(believed(&known), Some(4));
+        known.remember(present, &reading(3, 3));
+        assert_eq!(believed(&known), Some(4), "the newer of one life stays");
+    }
+
+    #[test]
+    fn a_line_of_tenants_is_of_one_life_too() {
+        let known = begun(0);
+        let life = known.life().expect("a life");
+        let path: Arc<[String]> = vec!["1000000000".to_owned()].into();
+        begin_anew(&known, 0);
+        known.remember_lineage(life, "1000000000", &path);
+        assert_eq!(known.recall_lineage("1000000000"), None);
+        known.remember_lineage(known.life().expect("a life"), "1000000000", &path);
+        assert_eq!(known.recall_lineage("1000000000"), Some(path));
     }
 }

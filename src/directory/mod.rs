@@ -1,8 +1,9 @@
 //! Which credential is this, and may it be served?
 //!
 //! Memory, else Redis, else Postgres; nothing of it without a lease, because what answers may be a primary that is
-//! none any more, which gives no leases. What a cache holds is believed only if the entry is as new as the floor says; what a cache holds *against* a caller (absent,
-//! pending, known-bad) is never believed while Postgres answers.
+//! none any more, which gives no leases. What a cache holds is believed only if the entry is as new as the floor says,
+//! and of the history that is listened to; what a cache holds *against* a caller (absent, pending, known-bad) is never
+//! believed while Postgres answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,9 +159,10 @@ impl Directory {
         judge: &impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
     ) -> Result<Served<T>, Lane> {
         let known = &self.knowledge;
-        // The lease is looked at together with each entry: the look at Redis takes time.
-        let weigh = |entry: &Entry, from: &'static str| {
-            let (deadline, now) = known.may_serve().ok_or_else(|| known.lane(credential))?;
+        // Lease and floor are looked at together with each entry: the look at Redis takes time.
+        let weigh = |life, entry: &Entry, from: &'static str| {
+            let leave = known.may_serve_this(life, entry);
+            let (deadline, now) = leave.ok_or_else(|| known.lane(credential))?;
             let livened = Switch::ServeArmed.is_on().then(|| Arc::new(entry.record.livened()));
             match judge(Some(livened.as_ref().unwrap_or(&entry.record)), now) {
                 Verdict::Final(value) => {
@@ -173,22 +175,25 @@ impl Directory {
         };
         let mut lane = known.lane(credential);
         let recalled = known.recall(credential);
-        if let Some(entry) = &recalled {
-            match weigh(entry, "memory") {
+        if let Some((life, entry)) = &recalled {
+            match weigh(*life, entry, "memory") {
                 Ok(served) => return Ok(served),
                 // Redis may hold what has become valid since.
                 Err(doubt) => lane = doubt,
             }
         }
-        let place = self.region.place();
-        if known.may_serve().is_some()
+        let (life, place) = (known.life(), self.region.place());
+        if let Some(life) = life
+            && known.may_serve().is_some()
             && let Ok(Found::Entry(entry)) = self.region.get(&place, credential).await
             && self.region.place() == place
         {
             // Memory may be ahead of the feed, and so of the floor: nobody is shown an older version after a newer one.
-            if known.admits(&entry) && recalled.is_none_or(|held| entry.version >= held.version) {
-                known.remember(&entry);
-                return weigh(&entry, "redis");
+            if known.admits(&entry)
+                && recalled.is_none_or(|(of, held)| of != life || entry.version >= held.version)
+            {
+                known.remember(life, &entry);
+                return weigh(life, &entry, "redis");
             }
             metrics::counter!("carnet_entries_stale_total", "region" => place.region().to_owned())
                 .increment(1);
@@ -202,6 +207,8 @@ impl Directory {
         move || {
             let (this, credential) = (this.clone(), credential.clone());
             Box::pin(async move {
+                // The life first: it begins when the place is there already.
+                let life = this.knowledge.life();
                 let (place, heard) = (this.region.place(), this.knowledge.heard());
                 let reading = this.store.read_record(&credential).await;
                 let reading = reading.map_err(|e| Outage::Store(Arc::new(e)))?;
@@ -210,10 +217,10 @@ impl Directory {
                     return Err(Outage::NotTheAuthority);
                 }
                 // A reading of a history that is over belongs in no cache of the present one.
-                if let Some(entry) = reading.entry.clone()
+                if let (Some(entry), Some(life)) = (reading.entry.clone(), life)
                     && this.region.place() == place
                 {
-                    this.knowledge.remember(&entry);
+                    this.knowledge.remember(life, &entry);
                     // Nobody waits for it, and nothing but speed depends on it.
                     actix_web::rt::spawn(async move { this.region.fill(&place, &entry, false).await });
                 }
@@ -227,14 +234,15 @@ impl Directory {
     /// # Errors
     /// [`Outage`] when it is not in memory and Postgres does not tell.
     pub async fn lineage(&self, tsg_id: &str) -> Result<Option<Arc<[String]>>, Outage> {
-        if let Some(path) = self.knowledge.lineages.get(tsg_id) {
+        if let Some(path) = self.knowledge.recall_lineage(tsg_id) {
             return Ok(Some(path));
         }
+        let life = self.knowledge.life();
         let _permit = self.flights.permit(Lane::Lineage).await?;
         let path = self.store.tenant_path(tsg_id).await.map_err(|e| Outage::Store(Arc::new(e)))?;
         let path: Option<Arc<[String]>> = path.map(Into::into);
-        if let Some(path) = &path {
-            self.knowledge.lineages.insert(tsg_id.to_owned(), Arc::clone(path));
+        if let (Some(life), Some(path)) = (life, &path) {
+            self.knowledge.remember_lineage(life, tsg_id, path);
         }
         Ok(path)
     }
