@@ -224,6 +224,7 @@ fn status(error: &ManageError) -> StatusCode {
         E::NotFound => StatusCode::NOT_FOUND,
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
         E::OwnTenant
+        | E::TenantTooLarge
         | E::LicenseExists(_)
         | E::LicenseEnded
         | E::ServiceAccountNameTaken(_)

@@ -42,6 +42,12 @@ pub enum ManageError {
     /// Nobody locks himself out.
     #[error("Your own token is for this tenant; it can be suspended from above only.")]
     OwnTenant,
+    /// It cannot be done in one transaction, however often it is tried.
+    #[error(
+        "The tenant has more service accounts than its status can be changed for at once; nothing was changed. \
+         Disable its service accounts one by one, or delete those that it does not need, and ask again."
+    )]
+    TenantTooLarge,
     /// No such products.
     #[error("There is no product {}.", .names.join(", "))]
     UnknownProduct {
@@ -175,6 +181,7 @@ impl ManageError {
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::NotADescendant { .. } => "not_a_descendant",
             Self::OwnTenant => "own_tenant",
+            Self::TenantTooLarge => "tenant_too_large",
             Self::UnknownProduct { .. } => "unknown_product",
             Self::EndsInPast => "ends_in_past",
             Self::LicenseExists(_) => "license_exists",
@@ -232,6 +239,7 @@ impl ManageError {
             | Self::StaleEtag(_)
             | Self::IdempotencyKeyReused
             | Self::OwnTenant
+            | Self::TenantTooLarge
             | Self::LicenseExists(_)
             | Self::LicenseEnded
             | Self::TooManySecrets

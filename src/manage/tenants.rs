@@ -14,7 +14,7 @@ use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::caller::Hold;
 use crate::store::tenants::{self, Tenant, TenantStatus};
-use crate::store::{Changed, Tx, receipts};
+use crate::store::{Changed, StoreError, Tx, receipts};
 
 /// A tenant to make.
 #[derive(Clone, Debug, Deserialize, Validate)]
@@ -78,7 +78,7 @@ impl Manage {
     /// Changes a tenant. Suspending it waits until nobody accepts any of its accounts.
     ///
     /// # Errors
-    /// [`ManageError`]: `own_tenant`, `stale_etag`, and what every use case may say.
+    /// [`ManageError`]: `own_tenant`, `tenant_too_large`, `stale_etag`, and what every use case may say.
     pub async fn change_tenant(
         &self,
         caller: &Caller,
@@ -113,7 +113,10 @@ impl Manage {
             let told = if suspends { receipts::name_of_tenant(tx, tsg_id).await? } else { None };
             Ok((read(tx, tsg_id, tsg_id).await?, told))
         };
-        self.withdraw("tenant.update", tsg_id, patience, update).await
+        self.withdraw("tenant.update", tsg_id, patience, update).await.map_err(|error| match error {
+            ManageError::Store(StoreError::TooMuch(_)) => ManageError::TenantTooLarge,
+            other => other,
+        })
     }
 
     /// One tenant.

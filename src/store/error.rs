@@ -19,6 +19,9 @@ pub enum StoreError {
     /// A constraint says no; its name says which rule.
     #[error("constraint {0}")]
     Violates(String),
+    /// One transaction cannot change so much, however often it is tried; nothing was changed.
+    #[error("there is more to change at once than Postgres does within {0:?}")]
+    TooMuch(Duration),
     /// Settings that cannot work; only at start.
     #[error("{0}")]
     Configuration(String),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 
 use super::receipts::ReceiptName;
 use super::{Lent, Params, Store, StoreError, within};
@@ -18,6 +19,9 @@ use crate::domain::tenant::TsgId;
 const TRIES: usize = 4;
 /// The longest that a whole transaction may take.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest that it may take to touch all accounts of a tenant; the rest is for what comes before, and for `COMMIT`.
+const WHOLE_TENANT: Duration = Duration::from_secs(8);
 
 /// What came of a transaction, and where in the feed it stands.
 #[derive(Debug)]
@@ -122,13 +126,9 @@ impl Tx {
 
     async fn commit(self) -> Result<Appended, StoreError> {
         const APPEND: &str = include_str!("../../sql/queries/change_append.sql");
-        const APPEND_TENANT: &str = include_str!("../../sql/queries/change_append_tenant.sql");
         let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
         let appended = if self.whole_tenant {
-            // All accounts of a tenant in one statement: as long as a transaction may take.
-            let limit = format!("SET LOCAL statement_timeout = {}", LIMIT.as_millis());
-            self.client.batch_execute(&limit).await?;
-            self.append_and_commit(APPEND_TENANT, &[&self.withdraws]).await?
+            self.append_whole_tenant().await?
         } else if touched.is_empty() {
             self.client.batch_execute("COMMIT").await?;
             Appended::default()
@@ -140,8 +140,28 @@ impl Tx {
         Ok(appended)
     }
 
+    /// All accounts of the tenant in one statement, which has more time than others. Everybody's changes wait for it.
+    async fn append_whole_tenant(&self) -> Result<Appended, StoreError> {
+        const APPEND: &str = include_str!("../../sql/queries/change_append_tenant.sql");
+        let limit = format!("SET LOCAL statement_timeout = {}", WHOLE_TENANT.as_millis());
+        self.client.batch_execute(&limit).await?;
+        let started = Instant::now();
+        let appended = self.append_and_commit(APPEND, &[&self.withdraws]).await;
+        appended.map_err(|error| match error.code() {
+            // Somebody may have cancelled it before.
+            Some(&SqlState::QUERY_CANCELED) if started.elapsed() >= WHOLE_TENANT => {
+                StoreError::TooMuch(WHOLE_TENANT)
+            }
+            _ => error.into(),
+        })
+    }
+
     /// In one go, so that the lock is not held for a round trip. Should the first fail, the second rolls back.
-    async fn append_and_commit(&self, append: &str, values: Params<'_>) -> Result<Appended, StoreError> {
+    async fn append_and_commit(
+        &self,
+        append: &str,
+        values: Params<'_>,
+    ) -> Result<Appended, tokio_postgres::Error> {
         let append = self.client.prepare_cached(append).await?;
         let (appended, committed) =
             join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;

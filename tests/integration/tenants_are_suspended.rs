@@ -108,6 +108,32 @@ async fn a_large_tenant_is_suspended_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_too_large_says_so_each_time_and_stays_as_it_is() {
+    let scene = Scene::new().await;
+    let tsg_id = scene.child("too large").await;
+    let account = scene.account_in(&tsg_id, "one of too many").await;
+    scene.token_of(&account, &[]).await;
+    let append = "SELECT pg_get_functiondef('append_tenant_changes'::regproc)";
+    let append = sql_value(&scene.database_url, append).await.expect("a function");
+    let for_ever = append.replace("RETURN append_changes", "PERFORM pg_sleep(60); RETURN append_changes");
+    assert_ne!(for_ever, append);
+    run_sql(&scene.database_url, &for_ever).await;
+    let too_large = set(&scene, &tsg_id, "suspended").await.expect(409);
+    assert_eq!(too_large.code(), "tenant_too_large");
+    let detail = too_large.text("detail");
+    assert!(detail.contains("nothing was changed") && detail.contains("one by one"), "{detail}");
+    scene.token_of(&account, &[]).await;
+    let tenant = scene.admin_get(&format!("/v1/tenants/{tsg_id}")).await.expect(200);
+    assert_eq!(tenant.text("status"), "active");
+
+    // Nothing of it is left in the way of others, or of another try.
+    scene.account_in(&tsg_id, "another").await;
+    run_sql(&scene.database_url, &append).await;
+    set(&scene, &tsg_id, "suspended").await.expect(200);
+    assert_eq!(status_of(&scene.client, &account).await, 401);
+}
+
+#[tokio::test]
 async fn an_account_that_is_made_at_the_same_time_is_suspended_with_the_rest() {
     let scene = Scene::new().await;
     let tsg_id = scene.child("busy").await;
