@@ -41,7 +41,7 @@ pub struct Moved {
 }
 
 /// What somebody has counted who walks through a region.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Count {
     /// The epoch that he walks in.
     pub epoch: i64,

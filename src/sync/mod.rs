@@ -149,7 +149,7 @@ impl Sync {
         let (changed, rewarm) = mpsc::channel(REWARM);
         let spread = Spread::new(store.clone());
         let (who, keep, quarantine) = (options.who.clone(), options.floor_limit, options.quarantine);
-        let every = options.audit;
+        let (every, lease) = (options.audit, options.lease);
         epoch::admit_cache(&store, &region, &who.region).await?;
         let mut feed = feed::Feed {
             store: store.clone(),
@@ -177,7 +177,7 @@ impl Sync {
         };
         let warming =
             warming::Warming { store: store.clone(), knowledge, region, region_name, status: watching };
-        let sweep = sweep::Sweep { warming: warming.clone(), instance: who.instance };
+        let sweep = sweep::Sweep { warming: warming.clone(), instance: who.instance, lease };
         let auditor = auditor::Auditor { warming: warming.clone(), instance: who.instance, every };
         let wake = feed.wake.subscribe();
         let warmer = warmer::Warmer { warming, wake, changed: rewarm, aside: HashMap::new() };

@@ -7,15 +7,15 @@
 
 use std::time::Duration;
 
+use futures_util::try_join;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::FeedStatus;
-use super::warmer::BATCH;
 use super::warming::Warming;
 use crate::domain::region::RegionState;
-use crate::store::records::Batch;
+use crate::store::records::{Batch, Step};
 use crate::store::regions::Count;
 
 /// The longest between two sweeps: what slipped through is found then.
@@ -28,14 +28,14 @@ const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
 const JITTER: Duration = Duration::from_millis(512);
 /// For how long one instance may sweep without a word.
 const CLAIM: Duration = Duration::from_secs(10);
+/// The most credentials that are warmed at once.
+const BATCH: usize = 512;
 /// The most credentials that one question looks at.
 const REACH: usize = 2_000;
 /// The rest after a question.
 const REST: Duration = Duration::from_millis(20);
 /// The rest in a region that has caught up, for each moment that the question took: a tenth of one core of Postgres's.
 const REST_WHEN_WARM: u32 = 9;
-/// How often a long sweep says where it is.
-const PROGRESS: usize = 10_000;
 
 /// What came of a sweep.
 #[derive(Debug)]
@@ -48,6 +48,32 @@ enum Swept {
     Elsewhere,
 }
 
+/// How far one has come.
+struct Walk {
+    /// What was counted on the way.
+    count: Count,
+    /// How many of what was cold are warm now.
+    done: usize,
+    /// Whether all of what was cold is.
+    whole: bool,
+}
+
+impl Walk {
+    fn note(&mut self, step: &Step, warmed: usize, cold: usize) -> anyhow::Result<()> {
+        self.count.total += step.total;
+        self.count.warmed += step.warm + length(warmed)?;
+        self.done += warmed;
+        self.whole &= warmed == cold;
+        Ok(())
+    }
+}
+
+/// A step, and how long the authority took to answer.
+struct Asked {
+    step: Step,
+    took: Duration,
+}
+
 /// The epoch of the cache, and whether keys wait for the region.
 fn life(status: &FeedStatus) -> Option<(i64, RegionState)> {
     status.region.as_ref().map(|region| (region.epoch, region.state))
@@ -56,6 +82,8 @@ fn life(status: &FeedStatus) -> Option<(i64, RegionState)> {
 pub(super) struct Sweep {
     pub warming: Warming,
     pub instance: Uuid,
+    /// A claim is held no longer than that: who is gone leaves neither behind.
+    pub lease: Duration,
 }
 
 impl Sweep {
@@ -66,10 +94,13 @@ impl Sweep {
                 let region = life(&self.warming.status());
                 tokio::time::sleep(self.jitter()).await;
                 let catching_up = region.is_none_or(|(_, state)| state.is_catching_up());
-                let time = match self.sweep().await {
+                let time = match Box::pin(self.sweep()).await {
                     Ok(Swept::Whole | Swept::Elsewhere) if catching_up => COLD,
                     // One of the region is enough, for as long as nothing happens.
-                    Ok(Swept::Whole) => self.hold(EVERY).await,
+                    Ok(Swept::Whole) => {
+                        self.hold(self.lease.min(EVERY)).await;
+                        EVERY
+                    }
                     Ok(Swept::Elsewhere) => EVERY,
                     failed => {
                         tracing::debug!(?failed, "a sweep did not finish");
@@ -95,49 +126,62 @@ impl Sweep {
     }
 
     /// Keeps the claim for so long from now on; for no time at all, it leaves it to an instance that reaches the cache.
-    async fn hold(&self, time: Duration) -> Duration {
+    async fn hold(&self, time: Duration) {
         let Warming { store, region_name, .. } = &self.warming;
         if let Err(error) = store.claim_sweep(region_name, self.instance, time, None).await {
             tracing::debug!(%error, "the claim to sweep lasts as long as before");
         }
-        time
     }
 
     /// From the first to the last.
     async fn sweep(&self) -> anyhow::Result<Swept> {
-        let (warming, store) = (&self.warming, &self.warming.store);
-        let Some(region) = warming.status().region else { return Ok(Swept::InPart) };
-        let (name, epoch, catching_up) = (&warming.region_name, region.epoch, region.state.is_catching_up());
-        let (mut after, mut since, mut done, mut whole, mut reach) = (String::new(), None, 0, true, REACH);
-        let mut count = Count { epoch, total: 0, warmed: 0, whole: false };
-        loop {
-            if !store.claim_sweep(name, self.instance, CLAIM, Some(count)).await? {
-                return Ok(Swept::Elsewhere);
-            }
-            let asked = Instant::now();
-            let step = store.list_cold(name, epoch, &after, length(BATCH)?, length(reach)?).await?;
-            let took = asked.elapsed();
-            // Of what has changed before, nothing is behind the back of this walk.
-            let since = *since.get_or_insert(step.head);
-            let Some(upto) = step.upto else {
-                count.whole = true;
-                store.claim_sweep(name, self.instance, CLAIM, Some(count)).await?;
-                return self.finish(epoch, since, done, whole).await;
-            };
-            let (before, cold) = (done, step.cold.entries.len() + step.cold.poisoned.len());
-            let Some(warmed) = self.warm(&step.cold).await? else { return Ok(Swept::InPart) };
-            whole &= warmed == cold;
-            done += warmed;
-            count.total += step.total;
-            count.warmed += step.warm + length(warmed)?;
-            if done / PROGRESS > before / PROGRESS {
-                tracing::info!(region = name, epoch, warmed = done, "warming");
-            }
-            // Where so much is cold, what lies beyond would be looked at for nothing.
-            reach = if cold < BATCH { REACH } else { BATCH };
-            after = upto;
-            tokio::time::sleep(if catching_up { REST } else { REST.max(took * REST_WHEN_WARM) }).await;
+        let Some(region) = self.warming.status().region else { return Ok(Swept::InPart) };
+        let (epoch, catching_up) = (region.epoch, region.state.is_catching_up());
+        let mut walk = Walk { count: Count { epoch, ..Count::default() }, done: 0, whole: true };
+        if !self.claim(&walk).await? {
+            return Ok(Swept::Elsewhere);
         }
+        let mut claimed = Instant::now();
+        let mut asked = self.ask(epoch, "", REACH).await?;
+        // Of what has changed before, nothing is behind the back of this walk.
+        let since = asked.step.head;
+        while let Some(upto) = asked.step.upto.take() {
+            let Asked { step, took } = asked;
+            let cold = step.cold.entries.len() + step.cold.poisoned.len();
+            // Where so much is cold, what lies beyond would be looked at for nothing.
+            let reach = if cold < BATCH { REACH } else { BATCH };
+            // The authority may be far away: it is asked for the next ones while these are warmed.
+            let (warmed, next) = try_join!(self.warm(&step.cold), async {
+                tokio::time::sleep(if catching_up { REST } else { REST.max(took * REST_WHEN_WARM) }).await;
+                self.ask(epoch, &upto, reach).await
+            })?;
+            let Some(warmed) = warmed else { return Ok(Swept::InPart) };
+            walk.note(&step, warmed, cold)?;
+            if claimed.elapsed() > CLAIM / 5 {
+                if !self.claim(&walk).await? {
+                    return Ok(Swept::Elsewhere);
+                }
+                claimed = Instant::now();
+                tracing::info!(region = self.warming.region_name, epoch, warmed = walk.done, "warming");
+            }
+            asked = next;
+        }
+        walk.count.whole = true;
+        self.claim(&walk).await?;
+        self.finish(&walk, since).await
+    }
+
+    /// Whether this instance is the one that sweeps, and goes on; and how far it has come.
+    async fn claim(&self, walk: &Walk) -> anyhow::Result<bool> {
+        let Warming { store, region_name, .. } = &self.warming;
+        Ok(store.claim_sweep(region_name, self.instance, CLAIM, Some(walk.count)).await?)
+    }
+
+    async fn ask(&self, epoch: i64, after: &str, reach: usize) -> anyhow::Result<Asked> {
+        let Warming { store, region_name, .. } = &self.warming;
+        let asked = Instant::now();
+        let step = store.list_cold(region_name, epoch, after, length(BATCH)?, length(reach)?).await?;
+        Ok(Asked { step, took: asked.elapsed() })
     }
 
     /// Warms what is cold; how many of them were read back. Nothing when the cache is not the one that is known.
@@ -153,12 +197,13 @@ impl Sweep {
     }
 
     /// All of it has been walked through, from when `since` was the newest change.
-    async fn finish(&self, epoch: i64, since: i64, done: usize, whole: bool) -> anyhow::Result<Swept> {
+    async fn finish(&self, walk: &Walk, since: i64) -> anyhow::Result<Swept> {
         let Warming { store, region_name: name, .. } = &self.warming;
-        if done > 0 {
-            tracing::info!(region = name, epoch, warmed = done, "warm");
+        let epoch = walk.count.epoch;
+        if walk.done > 0 {
+            tracing::info!(region = name, epoch, warmed = walk.done, "warm");
         }
-        if !whole {
+        if !walk.whole {
             return Ok(Swept::InPart);
         }
         let catching_up = self.warming.status().region.is_some_and(|region| region.state.is_catching_up());
