@@ -136,7 +136,7 @@ impl Problem {
     /// 503: as many streams are open as may be.
     #[must_use]
     pub fn too_many_streams() -> Self {
-        let detail = "Too many streams are open here, of you or of everybody.";
+        let detail = "Too many streams are open here, of you, of your tenant or of everybody.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
             .with(Extra::RetryAfter(RETRY_WHEN_OTHERS_HAVE_ENDED_SECONDS))
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::support::client::Client;
 use crate::support::events::{Event, Events};
@@ -162,6 +163,66 @@ async fn an_instance_has_room_for_so_many_streams_and_says_when_it_has_none() {
         assert!(started.elapsed() < Duration::from_secs(20), "there is never room again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn the_callers_of_one_tenant_leave_room_for_those_of_others() {
+    let scene = Scene::with(&json!({ "event_streams": 4 })).await;
+    let (_, id, path) = watched(&scene, "crowded").await;
+    scene.until(&id, "valid").await;
+    let below = scene.child("below").await;
+    let (other, parent) = (scene.administrator_of(&below).await, scene.admin_token().await);
+    let unknown = format!("/v1/tenants/{below}/api-keys/1/events");
+    let mut readers = Vec::new();
+    for n in 0..3 {
+        let reader = scene.holder(&format!("reader {n}"), &["iam.read"], json!("all")).await;
+        readers.push(scene.token_of(&reader, &[]).await);
+    }
+    let other = scene.token_of(&other, &[]).await;
+    let _first = open(&scene.client, &readers[0], &path).await;
+    let _second = open(&scene.client, &readers[1], &path).await;
+    for token in [&readers[2], &parent] {
+        let refused = scene.client.watch(token, &path, None).await.expect_err("no room").expect(503);
+        assert_eq!(refused.code(), "too_many_streams");
+    }
+    // There is room for another tenant, whose key only is not there.
+    let refused = scene.client.watch(&other, &unknown, None).await.expect_err("no such key");
+    assert_eq!(refused.expect(404).code(), "not_found");
+}
+
+/// How long a seat stays taken by a client that asks for a stream and never reads; `goes` says whether it goes then.
+async fn seat_taken_by_one_who_never_reads(stream_seconds: u64, goes: bool) -> Duration {
+    let scene = Scene::with(&json!({ "event_streams": 1, "event_stream_seconds": stream_seconds })).await;
+    let (_, id, path) = watched(&scene, "not read").await;
+    scene.until(&id, "valid").await;
+    let admin = scene.admin_token().await;
+    let address = scene.client.url.strip_prefix("http://").expect("plain");
+    let mut silent = tokio::net::TcpStream::connect(address).await.expect("it listens");
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {admin}\r\n\r\n");
+    silent.write_all(ask.as_bytes()).await.expect("sent");
+    // Something is there to be read.
+    silent.readable().await.expect("an answer");
+    scene.client.watch(&admin, &path, None).await.expect_err("no room").expect(503);
+    let (started, kept) = (Instant::now(), (!goes).then_some(silent));
+    while scene.client.watch(&admin, &path, None).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "there is never room again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(kept);
+    started.elapsed()
+}
+
+#[tokio::test]
+async fn the_seat_of_a_client_that_vanished_is_free_at_the_next_sign_of_life_at_the_latest() {
+    // One is sent every 15 seconds.
+    let taken = seat_taken_by_one_who_never_reads(600, true).await;
+    assert!(taken < Duration::from_secs(17), "{taken:?}");
+}
+
+#[tokio::test]
+async fn the_seat_of_a_client_that_neither_reads_nor_goes_is_free_when_its_time_is_over() {
+    let taken = seat_taken_by_one_who_never_reads(3, false).await;
+    assert!(taken > Duration::from_secs(1) && taken < Duration::from_secs(6), "{taken:?}");
 }
 
 #[tokio::test]

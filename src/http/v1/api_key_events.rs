@@ -44,7 +44,8 @@ pub async fn events(
     ask: Ask<(TsgId, ApiKeyId), LastEventId>,
 ) -> Result<HttpResponse, Problem> {
     let ((tsg_id, ApiKeyId(id)), LastEventId(seen)) = (ask.path, ask.rest);
-    let seat = streams.into_inner().seat(&ask.caller.client_id).ok_or_else(Problem::too_many_streams)?;
+    let seat = streams.into_inner().seat(&ask.caller.client_id, &ask.caller.tsg_id);
+    let seat = seat.ok_or_else(Problem::too_many_streams)?;
     let watch = manage.into_inner().watch_api_key(ask.caller, tsg_id, id, seen).await?;
     let Some(watch) = watch else { return Ok(HttpResponse::NoContent().finish()) };
     let mut answer = HttpResponse::Ok();
