@@ -33,10 +33,14 @@ pub const COUNTERS: [(&str, &str); 10] = [
 ];
 
 /// What is so and so much now.
-pub const GAUGES: [(&str, &str); 14] = [
+pub const GAUGES: [(&str, &str); 15] = [
     (
         "carnet_divergent_entries",
         "Entries that the last audit found that would have been served and were wrong: must be 0",
+    ),
+    (
+        "carnet_audit_memory_share",
+        "Which part of this instance's memory its last audit looked at; the next one goes on there",
     ),
     ("carnet_acknowledgements_waiting", "Pending credentials that the region has not acknowledged"),
     ("carnet_region_state", "1 for the state that the region is in"),

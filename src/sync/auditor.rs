@@ -1,16 +1,18 @@
 //! The auditor: does every region hold what the authority says?
 //!
 //! Nothing should ever be wrong; this is how an operator knows that nothing is. A region's cache is compared whole by one
-//! of its instances, each instance's memory by itself; what is not as it should be is put right. An entry that would have
+//! of its instances, each instance's memory by itself, in turns that bear on Postgres little; what is not as it should be is put right. An entry that would have
 //! been served and was wrong is an alarm: somebody has a master key, or there is a mistake of ours.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::comparing::{Cache, Flaw, compare};
+use super::turns::{self, Turns};
 use super::warmer::BATCH;
 use super::warming::Warming;
 use crate::clock::BootInstant;
@@ -40,25 +42,33 @@ fn count(tally: &Tally, flaw: Flaw) -> u64 {
 }
 
 impl Auditor {
-    /// Works until it is told to stop.
+    /// Works until it is told to stop. The memory, which takes its time, does not keep the region waiting.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(async {
-            let mut last = self.now();
-            loop {
-                tokio::time::sleep(self.pace()).await;
-                if let Err(error) = self.audit_region().await {
-                    tracing::debug!(%error, "the region's cache was not compared to the end");
-                }
-                if self.now().since(last) < self.every {
-                    continue;
-                }
-                match self.audit_memory().await {
-                    Ok(()) => last = self.now(),
-                    Err(error) => tracing::debug!(%error, "the memory was not compared to the end"),
-                }
+        stop.run_until_cancelled(join(self.compare_region(), self.compare_memory())).await;
+    }
+
+    async fn compare_region(&self) {
+        loop {
+            tokio::time::sleep(self.pace()).await;
+            if let Err(error) = self.audit_region().await {
+                tracing::debug!(%error, "the region's cache was not compared to the end");
             }
-        })
-        .await;
+        }
+    }
+
+    async fn compare_memory(&self) {
+        let (mut turns, mut last) = (Turns::default(), self.now());
+        loop {
+            tokio::time::sleep(self.pace()).await;
+            if self.now().since(last) < self.every {
+                continue;
+            }
+            let started = self.now();
+            match self.audit_memory(&mut turns).await {
+                Ok(()) => last = started,
+                Err(error) => tracing::debug!(%error, "the memory was not compared to the end"),
+            }
+        }
     }
 
     fn now(&self) -> BootInstant {
@@ -137,9 +147,14 @@ impl Auditor {
         Ok(())
     }
 
-    async fn audit_memory(&self) -> anyhow::Result<()> {
+    /// Compares as much of the memory as may be, and goes on there the next time.
+    async fn audit_memory(&self, turns: &mut Turns) -> anyhow::Result<()> {
         let (started, mut tally) = (self.now(), Tally::new());
-        for names in self.warming.knowledge.remembered().chunks(BATCH) {
+        let remembered = self.warming.knowledge.remembered();
+        let all = remembered.len();
+        let names = turns.next(remembered, turns::most_within(self.every));
+        let mut compared = 0;
+        for names in names.chunks(turns::BATCH) {
             let place = self.warming.region.place();
             let batch = self.warming.store.read_records(names).await?;
             self.is_here(&place, &batch)?;
@@ -150,10 +165,20 @@ impl Auditor {
                     self.warming.knowledge.forget(&entry.record.credential);
                 }
             }
-            tokio::time::sleep(REST).await;
+            compared += names.len();
+            turns.came_to(names);
+            tokio::time::sleep(turns::REST).await;
         }
         self.report("memory", started, &tally);
+        self.tell_share(compared, all);
         Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    fn tell_share(&self, compared: usize, all: usize) {
+        // All of nothing is all.
+        let share = if all == 0 { 1.0 } else { compared as f64 / all as f64 };
+        metrics::gauge!("carnet_audit_memory_share", "region" => self.warming.region_name.clone()).set(share);
     }
 
     fn note(&self, of: &'static str, entry: &Entry, flaw: Flaw, tally: &mut Tally) {

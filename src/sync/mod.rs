@@ -33,6 +33,7 @@ mod signing;
 mod spread;
 mod sweep;
 mod tend;
+mod turns;
 mod warmer;
 mod warming;
 mod watched;

@@ -153,6 +153,63 @@ async fn twin_without_an_auditor_it_is_served_on_and_on() {
     client.token(&account.client_id, &account.client_secret, &[]).await.expect(200);
 }
 
+/// Makes accounts that nobody has a secret of, so that asking for tokens leaves their records in memory.
+async fn remembered_by(scene: &Scene, client: &Client, number: usize) {
+    let tsg_id = &scene.tsg_id;
+    let make = format!(
+        "INSERT INTO credential (credential, tsg_id)
+         SELECT 'many-' || n || '@{tsg_id}.iam.test', '{tsg_id}' FROM generate_series(1, {number}) n;
+         INSERT INTO service_account (id, tsg_id, name, client_id, created_by)
+         SELECT gen_random_uuid(), '{tsg_id}', 'many ' || n, 'many-' || n || '@{tsg_id}.iam.test', 'a test'
+         FROM generate_series(1, {number}) n"
+    );
+    run_sql(&scene.database_url, &make).await;
+    for n in 1..=number {
+        let id = format!("many-{n}@{tsg_id}.iam.test");
+        client.token(&id, &scene.admin.client_secret, &[]).await.expect(401);
+    }
+}
+
+/// Writes down which records an audit of memory reads.
+async fn note_what_is_compared(database_url: &str) {
+    let view = sql_value(database_url, "SELECT pg_get_viewdef('credential_record'::regclass)").await;
+    let view = view.expect("a view").replace(';', "");
+    let query = include_str!("../../sql/queries/credential_read_many.sql").lines().next().expect("a line");
+    let noted = format!(
+        "CREATE TABLE compared (credential text, at timestamptz DEFAULT clock_timestamp());
+         CREATE FUNCTION noted(credential text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $f$
+         BEGIN
+             IF starts_with(current_query(), '{query}') THEN INSERT INTO compared VALUES (credential); END IF;
+             RETURN true;
+         END $f$;
+         CREATE OR REPLACE VIEW credential_record AS SELECT * FROM ({view}) r WHERE noted(r.credential)"
+    );
+    run_sql(database_url, &noted).await;
+}
+
+#[tokio::test]
+async fn a_large_memory_is_compared_in_turns_that_postgres_hardly_feels() {
+    const MANY: usize = 400;
+    let region = "large";
+    // The first instance compares nothing.
+    let scene = audited(region, 86_400).await;
+    let server = scene.another_instance(&json!({ "region": region, "audit_seconds": 1 })).await;
+    remembered_by(&scene, &Client::new(&server.url), MANY).await;
+    note_what_is_compared(&scene.database_url).await;
+    let seen = "SELECT count(DISTINCT credential) FROM compared WHERE credential LIKE 'many-%'";
+    let started = Instant::now();
+    while sql_value(&scene.database_url, seen).await != Some(MANY.to_string()) {
+        assert!(started.elapsed() < PATIENCE, "not all of them have had their turn");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let pace = "SELECT count(*) <= 100 * (extract(epoch FROM max(at) - min(at)) + 1)
+        FROM compared WHERE credential LIKE 'many-%'";
+    assert_eq!(sql_value(&scene.database_url, pace).await.as_deref(), Some("t"), "more than 100 a second");
+    let labels = ["region=\"large\""];
+    let share = metrics::value(&server.health_url, "carnet_audit_memory_share", &labels).await;
+    assert!(share > 0.0 && share < 0.5, "{share}");
+}
+
 /// The auditor's reading takes a while, so that much has changed when it looks at Redis.
 async fn slow_down_audits(database_url: &str) {
     let view = sql_value(database_url, "SELECT pg_get_viewdef('credential_record'::regclass)").await;
