@@ -53,10 +53,7 @@ impl Clock {
     /// The time since boot, sleep included.
     #[must_use]
     pub fn boot(&self) -> BootInstant {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let since_boot =
-            Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
-        BootInstant(since_boot + Duration::from_millis(self.pushed_ms.load(Ordering::Relaxed)))
+        since_boot().plus(Duration::from_millis(self.pushed_ms.load(Ordering::Relaxed)))
     }
 
     /// Notes that the authority said `time` in an answer that came at `answered`.
@@ -79,6 +76,14 @@ impl Clock {
         let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.pushed_ms.fetch_add(ms, Ordering::Relaxed);
     }
+}
+
+/// The time since the machine's boot, whatever tests have pushed: what its processes have in common.
+#[must_use]
+pub fn since_boot() -> BootInstant {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    BootInstant(Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0)))
 }
 
 /// What the system's own clock says: to be compared with the authority's, for nothing else.

@@ -10,7 +10,9 @@
 //! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, verify, manage }
 //! ← http ← app ← { dev, cli } ← main`
 //!
-//! Beside them all is `sabotage`: switches that take a protection away, in builds for tests only.
+//! Beside them all are `sabotage`, switches that take a protection away, in builds for tests only, and
+//! `protocol_log`, lines that tell every step of the protocol (target `carnet::protocol`, level DEBUG), to be
+//! replayed against the rules.
 //!
 //! **Invariants** (each has a test):
 //! - Redis never enforces revocation; the floor in memory does ([`directory::floor`]).
@@ -32,6 +34,7 @@ pub mod domain;
 pub mod http;
 pub mod issue;
 pub mod manage;
+mod protocol_log;
 pub mod region;
 mod sabotage;
 pub mod seal;

@@ -11,4 +11,4 @@ SET applied_at = CASE WHEN applied < $2 THEN clock_timestamp() ELSE applied_at E
     lease_until = CASE WHEN heard.enough THEN clock_timestamp() + make_interval(secs => $4) ELSE lease_until END
 FROM heard
 WHERE instance = $1
-RETURNING heard.enough AS renewed
+RETURNING heard.enough AS renewed, clock_timestamp() AS leased_at

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::sync::Cache;
+use uuid::Uuid;
 
 use super::flights::Lane;
 use super::floor::Floor;
@@ -27,11 +28,13 @@ const LINEAGES: u64 = 100_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Life(u64);
 
-/// The floor, and the life that it belongs to: changed together, so that no entry is held against another life's floor.
+/// The floor, and the life that it belongs to, with its name: changed together, so that no entry is held against another life's floor.
 #[derive(Debug)]
 struct Present {
     life: Life,
     floor: Floor,
+    /// What the authority knows this process by.
+    instance: Uuid,
 }
 
 /// Lease, floor, memory and roster.
@@ -63,18 +66,22 @@ impl Knowledge {
             lineages: Cache::new(LINEAGES),
             heard: AtomicI64::new(0),
             draining: AtomicBool::new(false),
-            present: RwLock::new(Present { life: Life(0), floor: Floor::new(i64::MAX, 1) }),
+            present: RwLock::new(Present {
+                life: Life(0),
+                floor: Floor::new(i64::MAX, 1),
+                instance: Uuid::nil(),
+            }),
             memory: Cache::new(records),
         }
     }
 
-    /// Begins anew with this floor, which knows all up to `heard`: whatever was remembered belonged to
-    /// another history, or may have changed unseen.
-    pub fn start_over(&self, floor: Floor, heard: i64) {
+    /// Begins anew under this name with this floor, which knows all up to `heard`: whatever was remembered belonged
+    /// to another history, or may have changed unseen.
+    pub fn start_over(&self, floor: Floor, heard: i64, instance: Uuid) {
         self.lease.end();
         self.heard.store(heard, Ordering::Release);
         if let Ok(mut present) = self.present.write() {
-            *present = Present { life: Life(present.life.0 + 1), floor };
+            *present = Present { life: Life(present.life.0 + 1), floor, instance };
         }
         // For the room that it takes. Whoever is late with a reading of the life before fills some of it again.
         self.memory.invalidate_all();
@@ -98,6 +105,12 @@ impl Knowledge {
             self.heard.store(last.seq, Ordering::Release);
         }
         self.roster.add(changes.iter().map(|c| c.credential.as_str()));
+    }
+
+    /// What the authority knows this process by at present.
+    #[must_use]
+    pub fn instance(&self) -> Uuid {
+        self.present.read().map_or(Uuid::nil(), |present| present.instance)
     }
 
     /// While the lease is alive: when it ends, and the authority's time.

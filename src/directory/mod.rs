@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::clock::{BootInstant, Clock};
 use crate::domain::record::{Entry, Record};
-use crate::region::{Found, Region};
+use crate::region::{Found, Place, Region};
 use crate::sabotage::Switch;
 use crate::store::{Store, StoreError};
 
@@ -22,9 +22,11 @@ pub mod floor;
 pub mod knowledge;
 pub mod lease;
 pub mod roster;
+mod witness;
 
 use flights::{Flights, Landed, Lane};
 pub use knowledge::Knowledge;
+use witness::Witness;
 
 /// How long after its question an answer of Postgres may still be acted on. A process that was
 /// stopped in between must ask again.
@@ -127,7 +129,8 @@ impl Directory {
         credential: &str,
         judge: impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
     ) -> Result<Served<T>, Outage> {
-        let lane = match self.ask_caches(credential, &judge).await {
+        let witness = Witness::new(&self.knowledge);
+        let lane = match self.ask_caches(credential, &judge, witness.as_ref()).await {
             Ok(served) => return Ok(served),
             Err(lane) => lane,
         };
@@ -138,8 +141,12 @@ impl Directory {
         let record = reading.entry.as_ref().map(|e| &e.record);
         let (Verdict::Final(value) | Verdict::Armed(value) | Verdict::Doubtful(value)) =
             judge(record, reading.now);
+        let judged = witness.as_ref().map(Witness::judges);
         // Still, or the reading proves nothing.
         let until = self.leased().await?;
+        if let (Some(judged), Some(entry)) = (judged, &reading.entry) {
+            judged.saw(entry, "postgres", Place::NO_EPOCH, false);
+        }
         Ok(Served { value, now: reading.now, deadline: asked.plus(FRESH).min(until) })
     }
 
@@ -157,16 +164,23 @@ impl Directory {
         &self,
         credential: &str,
         judge: &impl Fn(Option<&Arc<Record>>, Timestamp) -> Verdict<T>,
+        witness: Option<&Witness<'_>>,
     ) -> Result<Served<T>, Lane> {
         let known = &self.knowledge;
         // Lease and floor are looked at together with each entry: the look at Redis takes time.
-        let weigh = |life, entry: &Entry, from: &'static str| {
+        let weigh = |life, entry: &Entry, from: &'static str, epoch: i64| {
+            let judged = witness.map(Witness::judges);
             let leave = known.may_serve_this(life, entry);
             let (deadline, now) = leave.ok_or_else(|| known.lane(credential))?;
             let livened = Switch::ServeArmed.is_on().then(|| Arc::new(entry.record.livened()));
             match judge(Some(livened.as_ref().unwrap_or(&entry.record)), now) {
                 Verdict::Final(value) => {
                     metrics::counter!("carnet_lookups_total", "from" => from).increment(1);
+                    if let Some(judged) = judged {
+                        // By the record as it is, whatever was done to the one that was judged by.
+                        let armed = !matches!(judge(Some(&entry.record), now), Verdict::Final(_));
+                        judged.saw(entry, from, epoch, armed);
+                    }
                     Ok(Served { value, now, deadline })
                 }
                 Verdict::Armed(_) => Err(Lane::Known),
@@ -176,7 +190,7 @@ impl Directory {
         let mut lane = known.lane(credential);
         let recalled = known.recall(credential);
         if let Some((life, entry)) = &recalled {
-            match weigh(*life, entry, "memory") {
+            match weigh(*life, entry, "memory", Place::NO_EPOCH) {
                 Ok(served) => return Ok(served),
                 // Redis may hold what has become valid since.
                 Err(doubt) => lane = doubt,
@@ -193,7 +207,7 @@ impl Directory {
                 && recalled.is_none_or(|(of, held)| of != life || entry.version >= held.version)
             {
                 known.remember(life, &entry);
-                return weigh(life, &entry, "redis");
+                return weigh(life, &entry, "redis", place.epoch());
             }
             metrics::counter!("carnet_entries_stale_total", "region" => place.region().to_owned())
                 .increment(1);

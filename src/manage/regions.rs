@@ -2,11 +2,13 @@
 
 use super::once::{self, Made, Once};
 use super::{Caller, Listing, Manage, ManageError, Page, needs, reads};
+use crate::domain::region::RegionState;
 use crate::domain::region_name::RegionName;
 use crate::domain::rights::{Permission, Rights};
 use crate::store::caller::Hold;
 use crate::store::operated_regions::{self, Move, NotMoved, RegionShown};
 use crate::store::{Tx, tenants};
+use crate::{clock, protocol_log};
 
 impl Manage {
     /// The regions.
@@ -86,7 +88,17 @@ impl Manage {
                 Some(NotMoved::NotDraining) => Err(ManageError::NotDraining(region.to_string())),
             }
         };
-        Ok(self.in_tenant("region.move", own, apply).await?.value)
+        let asked = clock::since_boot();
+        let replayed = self.in_tenant("region.move", own, apply).await?.value;
+        if !replayed {
+            let became = match what {
+                Move::Drain => RegionState::Draining.as_str(),
+                Move::Rejoin => RegionState::Rejoining.as_str(),
+                Move::Remove => "removed",
+            };
+            protocol_log::region_state(region.as_str(), became, asked);
+        }
+        Ok(replayed)
     }
 
     /// What the caller holds in the token's own tenant, which must be a root: regions belong to no tenant.

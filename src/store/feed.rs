@@ -91,6 +91,8 @@ pub struct Answer {
     pub age: Duration,
     /// What came of the renewal.
     pub renewal: Renewed,
+    /// The authority's time when it was renewed; like `now` when nobody asked.
+    pub leased_at: Timestamp,
 }
 
 /// What came of asking for a lease.
@@ -282,8 +284,8 @@ impl FeedConnection {
     ) -> Result<Answer, StoreError> {
         let ask: super::Params<'_> = &[&after, &limit, &who.region, &who.instance];
         let poll = self.client.query(&self.poll, ask);
-        let (renewed, rows) = match renewal {
-            None => (Renewed::NotAsked, within(self.timeout, async { Ok(poll.await?) }).await?),
+        let ((renewed, leased_at), rows) = match renewal {
+            None => ((Renewed::NotAsked, None), within(self.timeout, async { Ok(poll.await?) }).await?),
             Some(r) => {
                 let believed = r.believed.as_secs_f64();
                 let lease: super::Params<'_> = &[&who.instance, &r.applied, &r.low_water, &believed];
@@ -292,16 +294,16 @@ impl FeedConnection {
                 let both = async {
                     let (renewed, rows) = join(self.client.query_opt(&self.renew, lease), poll).await;
                     let renewed = match renewed? {
-                        None => Renewed::Unknown,
-                        Some(row) if row.try_get("renewed")? => Renewed::Yes,
-                        Some(_) => Renewed::HearFirst,
+                        None => (Renewed::Unknown, None),
+                        Some(row) if row.try_get("renewed")? => (Renewed::Yes, row.try_get("leased_at")?),
+                        Some(row) => (Renewed::HearFirst, row.try_get("leased_at")?),
                     };
                     Ok((renewed, rows?))
                 };
                 within(self.timeout, both).await?
             }
         };
-        answer(&rows, renewed)
+        answer(&rows, renewed, leased_at)
     }
 }
 
@@ -314,7 +316,7 @@ pub(super) fn history(row: &Row) -> Result<History, StoreError> {
     })
 }
 
-fn answer(rows: &[Row], renewal: Renewed) -> Result<Answer, StoreError> {
+fn answer(rows: &[Row], renewal: Renewed, leased_at: Option<Timestamp>) -> Result<Answer, StoreError> {
     let first = rows.first().ok_or_else(|| StoreError::Broken("a poll gives at least one row".into()))?;
     let mut changes = Vec::new();
     for row in rows {
@@ -325,8 +327,9 @@ fn answer(rows: &[Row], renewal: Renewed) -> Result<Answer, StoreError> {
     }
     let is_there = first.try_get::<_, Option<i64>>("epoch")?.is_some();
     let region = is_there.then(|| RegionNow::from_row(first)).transpose()?;
+    let now = first.try_get("now")?;
     Ok(Answer {
-        now: first.try_get("now")?,
+        now,
         history: history(first)?,
         same_history: first.try_get("same_history")?,
         head: first.try_get("head")?,
@@ -335,5 +338,6 @@ fn answer(rows: &[Row], renewal: Renewed) -> Result<Answer, StoreError> {
         changes,
         age: Duration::try_from_secs_f64(first.try_get("age")?).unwrap_or_default(),
         renewal,
+        leased_at: leased_at.unwrap_or(now),
     })
 }

@@ -15,6 +15,17 @@ pub struct Pending {
     pub missing: Batch,
 }
 
+/// What was pending in a credential is valid.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Flipped {
+    /// Which.
+    pub credential: String,
+    /// In which version, or an earlier one that was there when it was asked for.
+    pub version: i64,
+    /// The change that came with it.
+    pub seq: i64,
+}
+
 /// How far everybody is who may answer from a cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frontier {
@@ -22,6 +33,13 @@ pub struct Frontier {
     pub seq: i64,
     /// False while leases of another history may be alive; then nothing is proven.
     pub settled: bool,
+}
+
+impl Flipped {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let (version, seq) = (row.try_get("version")?, row.try_get("seq")?);
+        Ok(Self { credential: row.try_get("credential")?, version, seq })
+    }
 }
 
 impl Store {
@@ -63,7 +81,7 @@ impl Store {
         epoch: i64,
         read_back: &[(String, i64)],
         credentials: &[String],
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<Flipped>, StoreError> {
         const UPSERT: &str = include_str!("../../sql/queries/acknowledgement_upsert_many.sql");
         const FLIP: &str = include_str!("../../sql/queries/credential_flip_ready.sql");
         let (names, versions): (Vec<&str>, Vec<i64>) =
@@ -84,7 +102,7 @@ impl Store {
             acknowledged?;
             let flipped = flipped?;
             client.give_back();
-            flipped.iter().map(|row| Ok(row.try_get(0)?)).collect()
+            flipped.iter().map(Flipped::from_row).collect()
         };
         within(self.options.timeout, work).await
     }

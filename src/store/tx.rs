@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use super::receipts::ReceiptName;
 use super::{Lent, Params, Store, StoreError, within};
 use crate::domain::tenant::TsgId;
+use crate::{clock, protocol_log};
 
 /// How often a transaction is tried when others are faster.
 const TRIES: usize = 4;
@@ -163,11 +164,15 @@ impl Tx {
         values: Params<'_>,
     ) -> Result<Appended, tokio_postgres::Error> {
         let append = self.client.prepare_cached(append).await?;
+        let asked = clock::since_boot();
         let (appended, committed) =
             join(self.client.query_one(&append, values), self.client.batch_execute("COMMIT")).await;
         let appended = appended?;
         let (seq, id) = (appended.try_get::<_, Option<i64>>("seq")?, appended.try_get("receipt_id")?);
         committed?;
+        if let Some(seq) = seq {
+            protocol_log::committed(seq, asked);
+        }
         Ok(Appended { seq, receipt: seq.zip(id).map(|(seq, id)| ReceiptName { id, seq }) })
     }
 

@@ -18,6 +18,7 @@ use crate::region::{Look, Region, RegionError};
 use crate::sabotage::Switch;
 use crate::store::regions::CacheLife;
 use crate::store::{Store, StoreError};
+use crate::{clock, protocol_log};
 
 /// How often the cache is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -79,7 +80,9 @@ impl EpochWatch {
         if !self.contest.admits(&cache, &self.region_name) {
             return Ok(());
         }
+        let asked = clock::since_boot();
         if let Some(epoch) = self.store.raise_epoch(&self.region_name, now.epoch, &cache).await? {
+            protocol_log::epoch(&self.region_name, epoch, asked);
             self.contest.note_raised(cache);
             let region = &self.region_name;
             metrics::counter!("carnet_epochs_raised_total", "region" => region.clone()).increment(1);

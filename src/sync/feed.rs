@@ -14,9 +14,10 @@ use crate::clock::BootInstant;
 use crate::directory::floor::Floor;
 use crate::directory::{Knowledge, roster};
 use crate::domain::region::RegionState;
+use crate::protocol_log;
 use crate::region::{Place, PlaceCell};
 use crate::sabotage::Switch;
-use crate::store::feed::{Answer, FeedConnection, History, Renewal, Renewed};
+use crate::store::feed::{Answer, Change, FeedConnection, History, Identity, Renewal, Renewed};
 use crate::store::regions::RegionNow;
 use crate::store::{Store, StoreError};
 
@@ -67,6 +68,7 @@ pub(super) struct Feed {
 impl Feed {
     /// Loads floor and roster and registers the region and this instance. Before the first lease, as it must be.
     pub async fn load(&mut self, connection: &FeedConnection) -> Result<(), StartError> {
+        let asked = self.knowledge.clock.boot();
         let history = recognise(connection, &self.master_checks).await?;
         let region = &self.options.who.region;
         connection.register_region(region).await?;
@@ -91,7 +93,9 @@ impl Feed {
         // First the place, so that no reading under way is remembered or written as one of now. The
         // epoch comes with the first answer; until then nothing opens.
         self.place.move_to(Place::new(&self.options.who.region, &history.to_string(), Place::NO_EPOCH));
-        self.knowledge.start_over(floor, applied);
+        let Identity { instance, region } = &self.options.who;
+        self.knowledge.start_over(floor, applied, *instance);
+        protocol_log::registered(*instance, region, &history.to_string(), asked, (low_water, applied));
         let lease_until = BootInstant::default();
         self.position = Some(Position { history, applied, acknowledged: 0, lease_until });
         Ok(())
@@ -126,7 +130,7 @@ impl Feed {
                 break;
             }
         }
-        self.knowledge.lease.end();
+        self.stop_serving();
         if let Err(error) = self.store.unregister(self.options.who.instance).await {
             tracing::warn!(%error, "the lease could not be given back; revokes wait until it ends");
         }
@@ -148,7 +152,7 @@ impl Feed {
                     let _ = tokio::time::timeout(self.options.poll_interval, wake.changed()).await;
                 }
                 Heard::StartOver => {
-                    self.knowledge.lease.end();
+                    self.stop_serving();
                     self.store.forget_connections();
                     self.position = None;
                     return Ok(());
@@ -186,10 +190,21 @@ impl Feed {
         Ok(self.hear(at, asked, region, answer))
     }
 
+    fn stop_serving(&self) {
+        self.knowledge.lease.end();
+        protocol_log::started_over(self.options.who.instance);
+    }
+
     fn hear(&mut self, mut at: Position, asked: BootInstant, now: RegionNow, answer: Answer) -> Heard {
-        let region = &self.options.who.region;
+        let Identity { instance, region } = &self.options.who;
+        if self.place.load().epoch() != now.epoch {
+            protocol_log::placed(*instance, now.epoch);
+        }
         self.place.move_to(Place::new(region, &at.history.to_string(), now.epoch));
         self.knowledge.apply(&answer.changes);
+        for Change { seq, credential, version } in &answer.changes {
+            protocol_log::applied(*instance, *seq, credential, *version);
+        }
         at.applied = answer.changes.last().map_or(at.applied, |last| last.seq);
         let heard_all = i64::try_from(answer.changes.len()).is_ok_and(|n| n < BATCH);
         if answer.renewal != Renewed::NotAsked {
@@ -198,8 +213,19 @@ impl Feed {
         let renewed = answer.renewal == Renewed::Yes
             || (answer.renewal == Renewed::HearFirst && Switch::RenewalUnconditional.is_on());
         if renewed && heard_all {
-            let asked = if Switch::LeaseFromAnswer.is_on() { self.knowledge.clock.boot() } else { asked };
-            at.lease_until = self.knowledge.lease.extend(asked, self.options.lease);
+            let from = if Switch::LeaseFromAnswer.is_on() { self.knowledge.clock.boot() } else { asked };
+            let lease = protocol_log::Lease {
+                asked,
+                until: from.plus(self.options.lease),
+                leased_us: answer.leased_at.as_microsecond(),
+                snapshot_us: answer.now.as_microsecond(),
+                acknowledged: self.position.map_or(at.applied, |before| before.applied),
+                applied: at.applied,
+                low_water: self.knowledge.low_water(),
+                state: now.state.as_str(),
+            };
+            protocol_log::lease(*instance, &lease);
+            at.lease_until = self.knowledge.lease.extend(from, self.options.lease);
         }
         self.position = Some(at);
         self.knowledge.set_draining(now.state == RegionState::Draining);

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::watched::Watched;
+use crate::protocol_log;
 use crate::store::Store;
 
 /// The wait between two questions while somebody waits for the answer.
@@ -82,7 +83,11 @@ impl Spread {
         let mut proofs = self.shared.proofs.subscribe();
         let _waiting = Waiting::new(&self.shared);
         let passed = proofs.wait_for(|proof| proof.round > before && proof.frontier >= seq);
-        matches!(tokio::time::timeout(limit, passed).await, Ok(Ok(_)))
+        let passed = matches!(tokio::time::timeout(limit, passed).await, Ok(Ok(_)));
+        if passed {
+            protocol_log::returned(seq);
+        }
+        passed
     }
 
     /// Waits until nothing in this credential is pending. False when that took longer than `limit`.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::FeedStatus;
 use super::warming::Warming;
 use crate::domain::region::RegionState;
+use crate::protocol_log;
 use crate::store::records::{Batch, Step};
 use crate::store::regions::Count;
 
@@ -207,7 +208,9 @@ impl Sweep {
             return Ok(Swept::InPart);
         }
         let catching_up = self.warming.status().region.is_some_and(|region| region.state.is_catching_up());
+        let asked = self.warming.knowledge.clock.boot();
         if catching_up && store.promote_region(name, epoch, since).await? {
+            protocol_log::region_state(name, RegionState::Required.as_str(), asked);
             tracing::info!(region = name, "the region has caught up: keys wait for it from now on");
         }
         Ok(Swept::Whole)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::directory::Knowledge;
+use crate::protocol_log;
 use crate::store::Store;
 
 /// How often somebody looks.
@@ -27,9 +28,11 @@ pub(super) async fn run(
         if heard < HEARD {
             continue;
         }
+        let asked = knowledge.clock.boot();
         match store.tend_regions(quarantine).await {
             Ok(moved) => {
                 for region in moved {
+                    protocol_log::region_state(&region.region, region.became.as_str(), asked);
                     tracing::warn!(region = region.region, was = ?region.was, "the region is {:?} now", region.became);
                 }
             }

@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use super::FeedStatus;
 use crate::directory::Knowledge;
 use crate::domain::record::Entry;
+use crate::protocol_log;
 use crate::region::{Found, Look, Place, Region, RegionError};
 use crate::sabotage::Switch;
 use crate::store::records::Batch;
 use crate::store::regions::RegionNow;
+use crate::store::settle::Flipped;
 use crate::store::{Store, StoreError};
 
 /// What was read back from the cache, and in which epoch of it.
@@ -90,10 +92,17 @@ impl Warming {
         &self,
         read_back: Option<ReadBack>,
         pending: &[String],
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<Flipped>, StoreError> {
         let ReadBack { epoch, entries } =
             read_back.unwrap_or(ReadBack { epoch: Place::NO_EPOCH, entries: Vec::new() });
+        let asked = self.knowledge.clock.boot();
+        for (credential, version) in &entries {
+            protocol_log::acknowledged(&self.region_name, credential, *version, epoch);
+        }
         let flipped = self.store.acknowledge_and_flip(&self.region_name, epoch, &entries, pending).await?;
+        for Flipped { credential, version, seq } in &flipped {
+            protocol_log::flipped(credential, *version, *seq, asked);
+        }
         metrics::counter!("carnet_flips_total").increment(flipped.len() as u64);
         Ok(flipped)
     }

@@ -1,8 +1,11 @@
 //! No change without its audit event, and nowhere a secret that should not be there.
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::json;
 
+use crate::support::client::Client;
+use crate::support::process::Process;
 use crate::support::scene::Scene;
 use crate::support::stores::sql_value;
 
@@ -89,4 +92,33 @@ async fn a_new_secret_is_normally_valid_when_the_answer_arrives() {
     assert_eq!(made.json()["secrets"][0]["status"], "valid");
     let (id, secret) = (made.text("client_id"), made.text("client_secret"));
     scene.client.token(&id, &secret, &[]).await.expect(200);
+}
+
+#[rstest]
+#[case::as_it_is_by_default("carnet=info", &[])]
+#[case::asked_for(
+    "carnet=info,carnet::protocol=debug",
+    &["registered", "placed", "lease", "committed", "applied", "served", "returned"]
+)]
+#[tokio::test]
+async fn the_protocol_is_logged_for_who_asks_and_without_secrets(#[case] log: &str, #[case] told: &[&str]) {
+    let mut scene = Scene::with(&json!({ "region": "logged" })).await;
+    let settings = [("CARNET_REGION", "logged"), ("CARNET_LOG", log)];
+    let process = Process::serve((&scene.database_url, &scene.redis_url), &settings, &[]).await;
+    scene.client = Client::new(&process.url);
+    let account = scene.entitled_account("logged").await;
+    let id = scene.key("advanced_wildfire", &account).await;
+    scene.until(&id, "valid").await;
+    let token = scene.token_of(&account, &[]).await;
+    scene.client.whoami(&token).await.expect(200);
+    scene.revoke(&id).await.expect(200);
+
+    let said = process.lines(r#""target":"carnet::protocol""#);
+    assert_eq!(said.is_empty(), told.is_empty(), "{said:?}");
+    for event in told {
+        assert!(said.iter().any(|line| line["fields"]["event"] == **event), "{event}");
+    }
+    let signature = token.rsplit('.').next().expect("a signature");
+    let random = account.client_secret.rsplit('_').next().expect("the random part");
+    assert!(process.lines(random).is_empty() && process.lines(signature).is_empty());
 }
