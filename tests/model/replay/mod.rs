@@ -6,6 +6,7 @@
 //! forbid is reported, with the rule. Logs of several machines have no common clock and cannot be
 //! replayed together.
 
+mod facts;
 pub mod log;
 pub mod replayer;
 mod served;

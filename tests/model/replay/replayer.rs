@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::facts::Facts;
 use super::log::{Event, Line};
-use super::world::{Facts, Process};
+use super::world::{Changes, Process, Rising};
 use crate::rules;
 
 /// `STALE_AFTER` of the product, milliseconds: a lease is not extended by who lacks an older change.
@@ -52,15 +53,21 @@ pub struct Forbidden {
 
 /// A replay of one log.
 pub struct Replayer<'a> {
-    facts: Facts,
+    facts: Facts<'a>,
     lines: &'a [Line],
     /// The longest lease, milliseconds.
     lease_ms: i64,
-    pub(super) processes: HashMap<&'a str, Process>,
-    /// `(at_ms, seq)` of commits, as they were written.
-    committed: Vec<(i64, i64)>,
-    /// `(at_ms, version)` of completed receipts, by credential.
-    pub(super) returned: HashMap<&'a str, Vec<(i64, i64)>>,
+    pub(super) processes: HashMap<&'a str, Process<'a>>,
+    /// The histories that were seen, and the era of each.
+    histories: HashMap<&'a str, usize>,
+    /// Another one begins when a history lacks changes that were committed: its numbers come again.
+    pub(super) era: usize,
+    era_began_ms: i64,
+    pub(super) changes: Changes<'a>,
+    /// The newest change that was committed.
+    committed: Rising,
+    /// The newest change up to which all were heard.
+    pub(super) returned: Rising,
 }
 
 impl<'a> Replayer<'a> {
@@ -71,8 +78,12 @@ impl<'a> Replayer<'a> {
             lines,
             lease_ms,
             processes: HashMap::new(),
-            committed: Vec::new(),
-            returned: HashMap::new(),
+            histories: HashMap::new(),
+            era: 0,
+            era_began_ms: i64::MIN,
+            changes: Changes::default(),
+            committed: Rising::default(),
+            returned: Rising::default(),
         }
     }
 
@@ -86,49 +97,81 @@ impl<'a> Replayer<'a> {
 
     fn step(&mut self, Line { at_ms, event }: &'a Line) -> Result<(), Broken> {
         match event {
-            Event::Registered { instance, applied, low_water, .. } => {
-                self.processes.entry(instance).or_default().register(*at_ms, *applied, *low_water);
+            Event::Registered { instance, history, asked_ms, applied, low_water, .. } => {
+                let era = self.era_of(history, *asked_ms, *at_ms, *applied);
+                self.processes.insert(instance, Process::register(era, *at_ms, *applied, *low_water));
             }
             Event::Applied { instance, seq, credential, version } => {
-                self.process(instance)?.apply(*at_ms, *seq, credential, *version);
+                let process = self.process(instance)?;
+                process.apply(*at_ms, *seq);
+                if process.era == self.era {
+                    self.changes.note(*seq, credential, *version);
+                }
             }
-            Event::StartedOver { instance } => *self.process(instance)? = Process::default(),
+            Event::Placed { instance, epoch } => self.process(instance)?.place(*at_ms, *epoch),
+            // Also of who came to its end before it could register.
+            Event::StartedOver { instance } => {
+                self.processes.entry(instance).or_default().ended_ms = Some(*at_ms);
+            }
             Event::Lease { .. } => self.lease(*at_ms, event)?,
             Event::Served { .. } => self.served(*at_ms, event)?,
-            Event::Committed { seq, .. } => self.committed.push((*at_ms, *seq)),
+            Event::Committed { seq, asked_ms } => {
+                if *asked_ms >= self.era_began_ms {
+                    self.committed.note(*at_ms, *seq);
+                }
+            }
             Event::Flipped { credential, version, seq, asked_ms } => {
                 self.flipped(*at_ms, credential, *version, *seq, *asked_ms)?;
             }
-            Event::Returned { credential, version, seq } => {
+            Event::Returned { seq } => {
                 // Who has a lease now, whenever it was given, has applied it.
-                let passed = |p: &Process| rules::has_passed(p.applied, *seq, p.until_ms > *at_ms);
-                let everybody = self.processes.values().all(passed);
-                everybody.then_some(()).ok_or(Broken::ReturnedUnheard)?;
-                self.returned.entry(credential).or_default().push((*at_ms, *version));
+                let passed = |p: &Process| rules::has_passed(p.applied(), *seq, p.has_lease(*at_ms));
+                self.of_this_era().all(passed).then_some(()).ok_or(Broken::ReturnedUnheard)?;
+                self.returned.note(*at_ms, *seq);
             }
             Event::Acknowledged { .. } | Event::Epoch { .. } | Event::RegionState { .. } => {}
         }
         Ok(())
     }
 
-    pub(super) fn process(&mut self, instance: &str) -> Result<&mut Process, Broken> {
-        self.processes.get_mut(instance).filter(|process| process.registered).ok_or(Broken::Unregistered)
+    /// The era of a history that somebody has loaded all changes of, up to `applied`. A failover that lost
+    /// nothing goes on with what is known; after a restore all of it was of another world.
+    fn era_of(&mut self, history: &'a str, asked_ms: i64, at_ms: i64, applied: i64) -> usize {
+        if let Some(era) = self.histories.get(history) {
+            return *era;
+        }
+        if self.committed.before(asked_ms).is_some_and(|newest| newest > applied) {
+            (self.era, self.era_began_ms) = (self.era + 1, at_ms);
+            self.changes = Changes::default();
+            (self.committed, self.returned) = (Rising::default(), Rising::default());
+        }
+        self.histories.insert(history, self.era);
+        self.era
+    }
+
+    fn of_this_era(&self) -> impl Iterator<Item = &Process<'a>> {
+        self.processes.values().filter(|process| process.era == self.era)
+    }
+
+    fn process(&mut self, instance: &str) -> Result<&mut Process<'a>, Broken> {
+        let known = self.processes.get_mut(instance);
+        known.filter(|process| process.ended_ms.is_none()).ok_or(Broken::Unregistered)
     }
 
     fn lease(&mut self, at_ms: i64, event: &Event) -> Result<(), Broken> {
         let Event::Lease { instance, asked_ms, until_ms, leased_us, snapshot_us, .. } = event else {
             return Ok(());
         };
-        let Event::Lease { acknowledged, applied, low_water, epoch, .. } = event else { return Ok(()) };
+        let Event::Lease { acknowledged, applied, low_water, .. } = event else { return Ok(()) };
         if until_ms - asked_ms > self.lease_ms {
             return Err(Broken::LeaseTooLong);
         }
         if leased_us > snapshot_us {
             return Err(Broken::SnapshotBeforeLease);
         }
-        let newest = |before: i64| {
-            self.committed.iter().filter(|(at, _)| *at < before).map(|(_, seq)| *seq).max().unwrap_or(0)
-        };
+        let era = self.process(instance)?.era;
+        let newest =
+            |before_ms: i64| self.committed.before(before_ms).filter(|_| era == self.era).unwrap_or(0);
         if !rules::extends(*acknowledged, newest(asked_ms - STALE_AFTER_MS)) {
             return Err(Broken::LeaseOfTheStale);
         }
@@ -136,10 +179,7 @@ impl<'a> Replayer<'a> {
         if *applied < newest(*asked_ms) {
             return Err(Broken::ChangeUnheard);
         }
-        let process = self.process(instance)?;
-        process.applied = process.applied.max(*applied);
-        process.epoch = *epoch;
-        process.extend(at_ms, *until_ms, *low_water);
+        self.process(instance)?.extend(at_ms, *until_ms, *applied, *low_water);
         Ok(())
     }
 
@@ -152,18 +192,17 @@ impl<'a> Replayer<'a> {
         asked_ms: i64,
     ) -> Result<(), Broken> {
         let regions = self.facts.required(asked_ms, at_ms);
-        let acknowledged = regions.iter().map(|region| {
-            let epochs = self.facts.epochs(region, asked_ms, at_ms);
-            let mut acknowledged = self.facts.acknowledged(region, credential, at_ms);
-            acknowledged.any(|it| epochs.iter().any(|epoch| rules::counts(Some(it), version, *epoch)))
-        });
+        let what = (credential, version);
+        let has = |region: &&str| self.facts.has_acknowledged(region, what, asked_ms, at_ms);
+        let acknowledged = regions.iter().map(has);
         // A region of which the log does not say that it is required cannot be held against it.
         if !regions.is_empty() && !rules::may_flip(acknowledged, [], true) {
             return Err(Broken::FlippedUnacknowledged);
         }
         // Leases that were alive from before the question until after the answer.
-        let throughout = |p: &Process| p.leased_ms <= asked_ms && p.until_ms > at_ms;
-        let passed = self.processes.values().map(|p| rules::has_passed(p.applied, seq, throughout(p)));
+        let passed = self.of_this_era().map(|process| {
+            rules::has_passed(process.applied(), seq, process.has_lease_throughout(asked_ms, at_ms))
+        });
         rules::may_flip([true], passed, true).then_some(()).ok_or(Broken::FlippedUnheard)
     }
 }

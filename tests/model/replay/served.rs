@@ -2,32 +2,38 @@
 
 use super::log::{Event, From};
 use super::replayer::{Broken, Replayer};
-use crate::rules;
 
-impl Replayer<'_> {
-    pub(super) fn served(&mut self, at_ms: i64, event: &Event) -> Result<(), Broken> {
+impl<'a> Replayer<'a> {
+    pub(super) fn served(&mut self, at_ms: i64, event: &'a Event) -> Result<(), Broken> {
         let Event::Served { instance, credential, version, read_seq, epoch, from, .. } = event else {
             return Ok(());
         };
         let Event::Served { armed, asked_ms, judged_ms, .. } = event else { return Ok(()) };
-        let ended = self.returned.get(credential.as_str()).into_iter().flatten();
-        let ended = ended.filter(|(at, _)| at < asked_ms).map(|(_, version)| *version).max();
-
-        let process = self.process(instance)?;
-        if process.until_ms <= *judged_ms {
+        let process = self.processes.get_mut(instance.as_str()).ok_or(Broken::Unregistered)?;
+        // What was judged before it stopped may be written after.
+        if process.ended_ms.is_some_and(|ended| ended < *judged_ms) {
+            return Err(Broken::Unregistered);
+        }
+        if !process.may_judge(*judged_ms) {
             return Err(Broken::ServedWithoutLease);
         }
-        if *from == From::Redis && !rules::opens((0, *epoch), (0, process.epoch)) {
+        if *from == From::Redis && !process.opens(*epoch, *asked_ms) {
             return Err(Broken::ServedFromElsewhere);
         }
         if *armed {
             return Err(Broken::ServedArmed);
         }
-        if ended.is_some_and(|ended| *version < ended) {
-            return Err(Broken::ServedEnded);
-        }
-        if *from != From::Postgres && !process.known(credential, *asked_ms).admits(*version, *read_seq) {
-            return Err(Broken::ServedBelowFloor);
+        // What is known of another era is about other changes.
+        if process.era == self.era {
+            let returned = self.returned.before(*asked_ms);
+            let ended = returned.and_then(|seq| self.changes.newest(credential, seq));
+            if ended.is_some_and(|ended| *version < ended) {
+                return Err(Broken::ServedEnded);
+            }
+            let known = process.known(credential, *asked_ms, &self.changes);
+            if *from != From::Postgres && !known.admits(*version, *read_seq) {
+                return Err(Broken::ServedBelowFloor);
+            }
         }
         if process.served_before(credential, *asked_ms).is_some_and(|before| *version < before) {
             return Err(Broken::ServedOlder);
