@@ -20,6 +20,8 @@ pub struct Report {
     figures: Vec<Figure>,
     /// What the stage itself could not do, by seed. None of that is the program's fault until somebody has looked.
     stage_failures: BTreeMap<u64, String>,
+    /// What the protocol log says that the rules forbid, by seed.
+    forbidden: BTreeMap<u64, String>,
 }
 
 /// One kind of fault beside one kind of operation.
@@ -77,6 +79,11 @@ impl Report {
         self.stage_failures.insert(seed, why);
     }
 
+    /// Notes that the protocol log of a run has a line that is forbidden.
+    pub fn add_forbidden(&mut self, seed: u64, why: String) {
+        self.forbidden.insert(seed, why);
+    }
+
     fn cell(&mut self, fault: &str, operation: Operation) -> &mut Cell {
         let is = |cell: &Cell| cell.fault == fault && cell.operation == operation;
         let at = self.cells.iter().position(is).unwrap_or_else(|| {
@@ -91,6 +98,7 @@ impl Report {
     /// Whether there is nothing to look at.
     pub fn is_good(&self) -> bool {
         let broken = self.cells.iter().any(|cell| cell.violations > 0);
+        let broken = broken || !self.forbidden.is_empty();
         !broken && self.stage_failures.is_empty() && self.figures.iter().all(|figure| figure.reached)
     }
 
@@ -110,6 +118,7 @@ impl Report {
         parts.extend(
             self.stage_failures.iter().map(|(seed, why)| format!("seed {seed}: the stage failed: {why}")),
         );
+        parts.extend(self.forbidden.values().cloned());
         parts.push(written);
         parts.join("\n")
     }
@@ -181,6 +190,13 @@ mod tests {
         report.add_figure(figure(true));
         assert!(report.is_good());
         report.add_figure(figure(false));
+        assert!(!report.is_good());
+    }
+
+    #[test]
+    fn a_protocol_log_with_a_forbidden_line_is_not_good() {
+        let mut report = Report::default();
+        report.add_forbidden(7, "ServedArmed".to_owned());
         assert!(!report.is_good());
     }
 

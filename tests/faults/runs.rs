@@ -1,6 +1,7 @@
 //! Runs: a few with every test run, as many as one likes with `make faults`.
 //!
-//! A run that fails is kept in `target/faults/<seed>/`: its plan, its history, and what was found in it.
+//! A run that fails is kept in `target/faults/<seed>/`: its plan, its history, and what was found in it; with
+//! `protocol.jsonl`, what all instances did in the protocol since the stage began, when a rule of the model forbids it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,6 +18,7 @@ use crate::play::{CLOCK_ERROR, Outcome, play, words};
 use crate::report::{self, Report};
 use crate::stage::fault::Kind;
 use crate::stage::{Stage, StageOptions};
+use crate::trail::{self, Found, Trail};
 use crate::workload::{Effort, Operation};
 
 /// A lease that is short enough to see many of them end.
@@ -77,11 +79,20 @@ pub fn keep(plan: &Plan, history: &[Event], violations: &[Violation]) -> String 
     )
 }
 
+/// Keeps the protocol log in which a line is forbidden, and tells of it.
+fn forbidden(seed: u64, trail: &Trail, found: &Found) -> String {
+    let directory = report::directory().join(seed.to_string());
+    let path = directory.join("protocol.jsonl");
+    let kept = std::fs::create_dir_all(&directory).and_then(|()| trail.save(&path));
+    let kept = kept.map_or_else(|error| format!("not kept: {error}"), |()| path.display().to_string());
+    format!("seed {seed}: {found}{kept}\n")
+}
+
 /// A stage, and another when it has failed.
 struct Theatre {
     shape: StageOptions,
     effort: Effort,
-    stage: Option<Stage>,
+    stage: Option<(Stage, Trail)>,
     report: Report,
 }
 
@@ -89,21 +100,34 @@ impl Theatre {
     fn new(regions: usize, instances: usize, effort: Effort) -> Self {
         let shape =
             StageOptions { regions, instances, lease_seconds: LEASE_SECONDS, ..StageOptions::default() };
+        let shape = StageOptions { log: trail::LOG.to_owned(), ..shape };
         Self { shape, effort, stage: None, report: Report::default() }
     }
 
     /// Plays the run of this seed; what is to be told of it.
     fn play(&mut self, seed: u64) -> Result<String, String> {
         let played = catch_unwind(AssertUnwindSafe(|| {
-            let stage = self.stage.get_or_insert_with(|| Stage::start(self.shape.clone()));
+            let started = || (Stage::start(self.shape.clone()), Trail::default());
+            let (stage, trail) = self.stage.get_or_insert_with(started);
             let plan = Plan::of(seed, stage).only(&wanted_operations());
             let outcome = play(stage, &plan, self.effort)?;
-            Ok((plan, outcome))
+            let replayed = trail.replay(stage).map_err(|found| forbidden(seed, trail, &found));
+            Ok((plan, outcome, replayed))
         }));
         match played.unwrap_or_else(|panic| Err(words(&*panic))) {
-            Ok((plan, outcome)) => {
+            Ok((plan, outcome, replayed)) => {
                 self.report.add(&plan, &outcome);
-                told_of(&plan, &outcome)
+                let told = told_of(&plan, &outcome);
+                match (told, replayed) {
+                    (Ok(told), Ok(lines)) => Ok(format!("{told}, {lines} lines replayed")),
+                    (Err(told), Ok(_)) => Err(told),
+                    (Ok(told) | Err(told), Err(why)) => {
+                        // It would be found again after every run.
+                        self.stage = None;
+                        self.report.add_forbidden(seed, why.clone());
+                        Err(format!("{told}\n{why}"))
+                    }
+                }
             }
             Err(why) => {
                 // Whatever it left behind is no place for another run.

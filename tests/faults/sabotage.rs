@@ -1,6 +1,7 @@
 //! Does the suite see what it is there for? Each protection is taken away from running instances, by its switch in
 //! `CARNET_SABOTAGE` or in the database, and a small run that needs it must go red; the same run with all
-//! protections must be green.
+//! protections must be green. So it is with the protocol log, replayed against the rules of the model: it shows a
+//! protection that is gone by itself, without anybody having been accepted wrongly.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,42 +14,50 @@ use crate::check::Rule;
 use crate::history;
 use crate::plan::{Breaks, Heal, Plan, PlannedFault, PlannedOperation};
 use crate::play::{Outcome, play};
+use crate::replay::replayer::Broken;
 use crate::report;
 use crate::runs::GENTLE;
 use crate::stage::fault::{Fault, Kind, Link, LinkKind, PostgresKind, RedisKind};
 use crate::stage::proxy::Trouble;
 use crate::stage::proxy::chance::Chance;
 use crate::stage::{Stage, StageOptions, until};
+use crate::trail::{self, Trail};
 use crate::workload::{Effort, Operation};
 
 /// Two regions of two, while any test has them or waits for them. (What is static for good is never tidied up.)
 static STAGE: Mutex<Weak<Mutex<Running>>> = Mutex::new(Weak::new());
 
-/// A stage, and the switch that its instances run with.
+/// A stage, the switch that its instances run with, and what they have said since they do.
 struct Running {
     stage: Stage,
     switch: &'static str,
+    trail: Trail,
 }
 
 impl Running {
     /// The stage with this switch alone; with none, when it is empty.
-    fn with(&mut self, switch: &'static str) -> &Stage {
+    fn with(&mut self, switch: &'static str) -> &mut Self {
         if self.switch != switch {
             // Whatever happens in between, the next has to start anew.
-            self.switch = "unknown";
+            self.switch = UNKNOWN;
+            self.trail = Trail::from_now(&self.stage);
             restart(&self.stage, switch);
             self.switch = switch;
         }
-        &self.stage
+        self
     }
 }
+
+/// No switch of a test: the next one starts anew.
+const UNKNOWN: &str = "unknown";
 
 fn shared() -> Arc<Mutex<Running>> {
     let mut known = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     known.upgrade().unwrap_or_else(|| {
         let lease_seconds = LEASE.as_secs();
         let options = StageOptions { regions: 2, instances: 2, lease_seconds, ..StageOptions::default() };
-        let started = Arc::new(Mutex::new(Running { stage: Stage::start(options), switch: "" }));
+        let stage = Stage::start(StageOptions { log: trail::LOG.to_owned(), ..options });
+        let started = Arc::new(Mutex::new(Running { stage, switch: "", trail: Trail::default() }));
         *known = Arc::downgrade(&started);
         started
     })
@@ -79,20 +88,33 @@ const TRIES: u32 = 4;
 type Scenario = fn(&Stage) -> Plan;
 
 #[rstest]
-#[case::no_floor("no_floor", nothing_happens, Rule::I2)]
-#[case::no_lease("no_lease", one_hears_nothing, Rule::I2)]
-#[case::no_lease_for_reads("no_lease_for_reads", one_stays_with_the_old_primary, Rule::I2)]
-#[case::lease_from_answer("lease_from_answer", one_is_answered_late, Rule::I2)]
-#[case::renewal_unconditional("renewal_unconditional", one_lags_behind, Rule::I2)]
-#[case::acknowledge_unread("acknowledge_unread", one_cache_takes_nothing, Rule::I1)]
-#[case::serve_armed("serve_armed", one_cache_takes_nothing, Rule::I3)]
+#[case::no_floor("no_floor", nothing_happens, Rule::I2, &[Broken::ServedBelowFloor, Broken::ServedEnded])]
+#[case::no_lease("no_lease", one_hears_nothing, Rule::I2, &[Broken::ServedWithoutLease])]
+#[case::no_lease_for_reads(
+    "no_lease_for_reads",
+    one_stays_with_the_old_primary,
+    Rule::I2,
+    &[Broken::ServedWithoutLease]
+)]
+#[case::lease_from_answer("lease_from_answer", one_is_answered_late, Rule::I2, &[Broken::LeaseTooLong])]
+#[case::renewal_unconditional(
+    "renewal_unconditional",
+    one_lags_behind,
+    Rule::I2,
+    &[Broken::LeaseOfTheStale, Broken::ReturnedUnheard]
+)]
+// A log says what a process says that it has read.
+#[case::acknowledge_unread("acknowledge_unread", one_cache_takes_nothing, Rule::I1, &[])]
+#[case::serve_armed("serve_armed", one_cache_takes_nothing, Rule::I3, &[Broken::ServedArmed])]
 fn a_switch_turns_the_suite_red(
     #[case] switch: &'static str,
     #[case] scenario: Scenario,
     #[case] expected: Rule,
+    #[case] forbidden: &[Broken],
 ) {
     let shared = shared();
-    found_red(alone(&shared).with(switch), scenario, expected).unwrap_or_else(|why| panic!("{why}"));
+    let red = found_red(alone(&shared).with(switch), scenario, expected, forbidden);
+    red.unwrap_or_else(|why| panic!("{why}"));
 }
 
 #[rstest]
@@ -101,15 +123,24 @@ fn a_switch_turns_the_suite_red(
     "a.version = c.version",
     "true",
     one_cache_takes_nothing,
-    Rule::I1
+    Rule::I1,
+    Broken::FlippedUnacknowledged
 )]
-#[case::flip_unheard("ready_to_flip", "i.applied < c.seq", "false", one_is_far, Rule::I9)]
+#[case::flip_unheard(
+    "ready_to_flip",
+    "i.applied < c.seq",
+    "false",
+    one_is_far,
+    Rule::I9,
+    Broken::FlippedUnheard
+)]
 #[case::proof_at_commit(
     "settle_receipts",
     "lease_until",
     "started_at - interval '1 day'",
     one_hears_nothing,
-    Rule::I2
+    Rule::I2,
+    Broken::ReturnedUnheard
 )]
 fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
     #[case] function: &str,
@@ -117,17 +148,20 @@ fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
     #[case] instead: &str,
     #[case] scenario: Scenario,
     #[case] expected: Rule,
+    #[case] forbidden: Broken,
 ) {
     let shared = shared();
     let mut running = alone(&shared);
-    let stage = running.with("");
+    let stage = &running.with("").stage;
     let definition = format!("SELECT pg_get_functiondef('{function}'::regproc)");
     let guarded = stage.sql(&definition).expect("a function");
     let unguarded = guarded.replace(guard, instead);
     assert_ne!(guarded, unguarded);
     stage.sql(&unguarded);
-    let red = found_red(stage, scenario, expected);
-    stage.sql(&guarded);
+    let red = found_red(&mut running, scenario, expected, &[forbidden]);
+    running.stage.sql(&guarded);
+    // What was forbidden stays in what these processes have said.
+    running.switch = UNKNOWN;
     red.unwrap_or_else(|why| panic!("{why}"));
 }
 
@@ -141,21 +175,35 @@ fn a_guard_in_the_database_that_is_gone_turns_the_suite_red(
 #[case(one_is_far)]
 fn with_every_protection_it_is_green(#[case] scenario: Scenario) {
     let shared = shared();
-    let green = found(alone(&shared).with(""), scenario);
+    let mut running = alone(&shared);
+    let Running { stage, trail, .. } = running.with("");
+    let green = found(stage, scenario);
     assert!(green.judgement.violations.is_empty(), "{}", told(&green));
+    let replayed = trail.replay(stage).unwrap_or_else(|found| panic!("{found}"));
+    assert!(replayed > 0, "nobody says anything");
 }
 
-/// Whether the run goes red. Some need an unlucky moment, and get a few tries to have it.
-fn found_red(stage: &Stage, scenario: Scenario, expected: Rule) -> Result<(), String> {
-    let mut last = String::new();
+/// Whether the run goes red, and the replay of what was said with it, in one of these ways if there are any. Some need
+/// an unlucky moment, and get a few tries to have it.
+fn found_red(
+    running: &mut Running,
+    scenario: Scenario,
+    expected: Rule,
+    forbidden: &[Broken],
+) -> Result<(), String> {
+    let Running { stage, trail, .. } = running;
+    let (mut red, mut last) = (false, String::new());
     for _ in 0..TRIES {
         let outcome = found(stage, scenario);
-        if outcome.judgement.violations.iter().any(|violation| violation.rule == expected) {
+        red |= outcome.judgement.violations.iter().any(|violation| violation.rule == expected);
+        let replayed = trail.replay(stage);
+        let named = replayed.as_ref().is_err_and(|found| forbidden.contains(&found.broken));
+        if red && (named || forbidden.is_empty()) {
             return Ok(());
         }
-        last = told(&outcome);
+        last = format!("{}{replayed:?}", told(&outcome));
     }
-    Err(format!("no {expected:?} in {TRIES} runs: {last}"))
+    Err(format!("no {expected:?} or none of {forbidden:?} in {TRIES} runs: {last}"))
 }
 
 /// What was found, and where all of it is kept.

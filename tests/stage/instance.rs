@@ -3,6 +3,7 @@
 //! Its ports stay when it starts again; what the protocol knows it by does not, for every process draws that anew.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
@@ -15,6 +16,8 @@ use rustix::process::Signal;
 use super::proxy::Proxy;
 use super::{ask, processes};
 
+/// What stands in a log before each start. Whoever was killed before may have left half a line.
+pub const STARTED: &str = "\n# started\n";
 /// How long it may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a look at its health may take.
@@ -107,7 +110,8 @@ impl Instance {
         }
         let mut command = child::command(&self.program, None, Signal::KILL);
         command.arg("serve").envs(self.settings.iter().cloned()).envs(more.iter().copied());
-        let log = OpenOptions::new().append(true).create(true).open(&self.log).expect("a log");
+        let mut log = OpenOptions::new().append(true).create(true).open(&self.log).expect("a log");
+        log.write_all(STARTED.as_bytes()).expect("a log that takes a line");
         let started = Running::start_saying(command, Signal::TERM, log);
         *running = Some(started.unwrap_or_else(|error| panic!("{}: {error}", self.name())));
     }

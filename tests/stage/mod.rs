@@ -78,7 +78,7 @@ pub struct StageOptions {
     pub lease_seconds: u64,
     /// Decides jitter. Faults have a seed of their own.
     pub seed: u64,
-    /// `CARNET_LOG` of the instances.
+    /// `CARNET_LOG` of the instances. The protocol log is `carnet::protocol=debug`.
     pub log: String,
     /// Where logs go, if they are to stay.
     pub logs: Option<PathBuf>,
