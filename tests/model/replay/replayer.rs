@@ -108,7 +108,7 @@ impl<'a> Replayer<'a> {
                     self.changes.note(*seq, credential, *version);
                 }
             }
-            Event::Placed { instance, epoch } => self.process(instance)?.place(*at_ms, *epoch),
+            Event::Placed { instance, epoch } => self.process(instance)?.place(*epoch),
             // Also of who came to its end before it could register.
             Event::StartedOver { instance } => {
                 self.processes.entry(instance).or_default().ended_ms = Some(*at_ms);

@@ -111,6 +111,16 @@ fn an_acknowledgement_of_an_epoch_that_is_over_does_not_count() {
 }
 
 #[test]
+fn an_entry_of_an_epoch_that_is_over_is_opened_by_who_has_not_moved_yet() {
+    let mut lines = good();
+    lines.insert(16, r#"{"at_ms":1160,"event":"placed","instance":"a","epoch":2}"#.to_owned());
+    assert_eq!(replay(&lines), Ok(()));
+    let lease = lines[8].replace("1010", "1170").replace("1008", "1169").replace("31169", "31168");
+    lines.insert(17, lease.replace(":5,", ":6,"));
+    assert_eq!(replay(&lines), Err(Forbidden { line: 19, broken: Broken::ServedFromElsewhere }));
+}
+
+#[test]
 fn a_version_that_goes_down_is_found_out() {
     let mut lines = good();
     let older = lines[16].replace("1198", "1250").replace("1199", "1251").replace("1200", "1260");

@@ -55,7 +55,7 @@ pub struct Process<'a> {
     leased_ms: i64,
     applied: Rising,
     low_water: Rising,
-    /// `(at_ms, epoch)`, in the order of time.
+    /// `(since_ms, epoch)`, in the order of time: since when it certainly opens no entry of one before.
     epochs: Vec<(i64, i64)>,
     /// By credential, the versions that it has answered from.
     served: HashMap<&'a str, Rising>,
@@ -73,13 +73,17 @@ impl<'a> Process<'a> {
         self.applied.note(at_ms, seq);
     }
 
-    pub fn place(&mut self, at_ms: i64, epoch: i64) {
-        self.epochs.push((at_ms, epoch));
+    /// It is about to move to this epoch. With the next lease, it has.
+    pub fn place(&mut self, epoch: i64) {
+        self.epochs.push((i64::MAX, epoch));
     }
 
     pub fn extend(&mut self, at_ms: i64, until_ms: i64, applied: i64, low_water: i64) {
         if self.until_ms <= at_ms {
             self.leased_ms = at_ms;
+        }
+        for (since_ms, _) in self.epochs.iter_mut().rev().take_while(|(since_ms, _)| *since_ms == i64::MAX) {
+            *since_ms = at_ms;
         }
         self.until_ms = self.until_ms.max(until_ms);
         self.applied.note(at_ms, applied);
@@ -109,7 +113,7 @@ impl<'a> Process<'a> {
     /// Whether an entry of this epoch may be opened for a request that came then. (It may have moved
     /// before it answered.)
     pub fn opens(&self, epoch: i64, asked_ms: i64) -> bool {
-        let before = self.epochs.partition_point(|(at, _)| *at < asked_ms);
+        let before = self.epochs.partition_point(|(since, _)| *since < asked_ms);
         let places = &self.epochs[before.saturating_sub(1)..];
         places.iter().any(|(_, place)| rules::opens((0, epoch), (0, *place)))
     }
