@@ -44,7 +44,7 @@ fn count(tally: &Tally, flaw: Flaw) -> u64 {
 impl Auditor {
     /// Works until it is told to stop. The memory, which takes its time, does not keep the region waiting.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(join(self.compare_region(), self.compare_memory())).await;
+        Box::pin(stop.run_until_cancelled(join(self.compare_region(), self.compare_memory()))).await;
     }
 
     async fn compare_region(&self) {

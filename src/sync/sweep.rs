@@ -35,7 +35,8 @@ const BATCH: usize = 512;
 const REACH: usize = 2_000;
 /// The rest after a question.
 const REST: Duration = Duration::from_millis(20);
-/// The rest in a region that has caught up, for each moment that the question took: a tenth of one core of Postgres's.
+/// The rest where nothing was cold in a region that has caught up, for each moment that the question took: a tenth of one
+/// core of Postgres's.
 const REST_WHEN_WARM: u32 = 9;
 
 /// What came of a sweep.
@@ -151,9 +152,10 @@ impl Sweep {
             let cold = step.cold.entries.len() + step.cold.poisoned.len();
             // Where so much is cold, what lies beyond would be looked at for nothing.
             let reach = if cold < BATCH { REACH } else { BATCH };
+            let rest = if catching_up || cold > 0 { REST } else { REST.max(took * REST_WHEN_WARM) };
             // The authority may be far away: it is asked for the next ones while these are warmed.
             let (warmed, next) = try_join!(self.warm(&step.cold), async {
-                tokio::time::sleep(if catching_up { REST } else { REST.max(took * REST_WHEN_WARM) }).await;
+                tokio::time::sleep(rest).await;
                 self.ask(epoch, &upto, reach).await
             })?;
             let Some(warmed) = warmed else { return Ok(Swept::InPart) };
