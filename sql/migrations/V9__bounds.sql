@@ -1,5 +1,53 @@
 -- What is asked again and again costs the same however much there is, and what nobody needs any more goes.
 
+-- What waits to become valid.
+CREATE VIEW pending_credential AS
+SELECT credential FROM client_secret WHERE status = 'pending'
+UNION
+SELECT credential FROM api_key WHERE status = 'pending';
+
+-- What counts of all acknowledgements: those of the present version in the present epoch.
+CREATE VIEW warm_credential AS
+SELECT a.credential, a.region, r.state, c.changed_at
+FROM acknowledgement a
+JOIN credential c ON c.credential = a.credential AND c.version = a.version
+JOIN region r ON r.region = a.region AND r.epoch = a.epoch;
+GRANT SELECT ON pending_credential, warm_credential TO carnet_engine;
+
+-- As in V7.
+CREATE OR REPLACE FUNCTION ready_to_flip(p_credentials text[]) RETURNS text[]
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(array_agg(c.credential), '{}')
+    FROM credential c
+    WHERE c.credential = ANY (p_credentials)
+      AND EXISTS (SELECT 1 FROM region WHERE state = 'required')
+      AND NOT EXISTS (
+          SELECT 1 FROM region r
+          WHERE r.state = 'required' AND NOT EXISTS (
+              SELECT 1 FROM warm_credential w WHERE w.credential = c.credential AND w.region = r.region))
+      AND NOT EXISTS (
+          SELECT 1 FROM instance i
+          WHERE i.lease_until > clock_timestamp() AND i.applied < c.seq)
+      AND EXISTS (
+          SELECT 1 FROM authority a, authority_now() n
+          WHERE (a.system_identifier, a.timeline, a.incarnation) = (n.system_identifier, n.timeline, n.incarnation)
+            AND a.since + a.longest_lease < clock_timestamp())
+$$;
+
+-- As in V6.
+CREATE OR REPLACE FUNCTION is_due(g region, p_quarantine interval) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE g.state
+        WHEN 'quarantined' THEN is_alive(g.region)
+        WHEN 'rejoining' THEN NOT is_alive(g.region)
+        WHEN 'required' THEN NOT is_alive(g.region) OR EXISTS (
+            SELECT 1 FROM pending_credential p
+            JOIN warm_credential o ON o.credential = p.credential AND o.region <> g.region AND o.state = 'required'
+            WHERE o.changed_at < clock_timestamp() - p_quarantine
+              AND NOT EXISTS (SELECT 1 FROM warm_credential w
+                              WHERE w.credential = p.credential AND w.region = g.region))
+        ELSE false END
+$$;
+
 -- Warming (DESIGN §3.5): one instance of a region walks through all credentials, so many with each question.
 
 -- What is to be in every region's cache: the accounts that are there. Who asks for a part of them says so of both names,
@@ -57,12 +105,9 @@ SELECT r.region, r.state::text AS state, r.state_changed_at, r.epoch, r.epoch_at
         WHERE c.poisoned AND c.credential IN (SELECT credential FROM credential WHERE poisoned_version IS NOT NULL)) AS poisoned,
        coalesce(i.instances, '[]') AS instances, i.lease_until,
        coalesce(i.lag_changes, 0) AS lag_changes, coalesce(i.lag_seconds, 0) AS lag_seconds,
-       (SELECT count(*) FROM credential c
-        WHERE c.credential IN (SELECT credential FROM client_secret WHERE status = 'pending'
-                               UNION SELECT credential FROM api_key WHERE status = 'pending')
-          AND NOT EXISTS (SELECT 1 FROM acknowledgement a
-                          WHERE a.credential = c.credential AND a.region = r.region
-                            AND a.version = c.version AND a.epoch = r.epoch)) AS awaited
+       (SELECT count(*) FROM pending_credential p
+        WHERE NOT EXISTS (SELECT 1 FROM warm_credential w
+                          WHERE w.credential = p.credential AND w.region = r.region)) AS awaited
 FROM (SELECT count(*) <= 10000 AS are_few FROM (SELECT 1 FROM credential LIMIT 10001) part) few
 CROSS JOIN region r
 CROSS JOIN LATERAL (

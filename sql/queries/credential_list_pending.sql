@@ -6,14 +6,9 @@ SELECT c.credential, acknowledged, CASE WHEN NOT acknowledged THEN r.record END 
 FROM authority_now() n
 CROSS JOIN LATERAL (
     SELECT p.credential, p.version, p.seq, EXISTS (
-        SELECT 1 FROM acknowledgement a JOIN region g ON g.region = a.region
-        WHERE a.credential = p.credential AND a.region = $1
-          AND a.version = p.version AND a.epoch = g.epoch) AS acknowledged
+        SELECT 1 FROM warm_credential w WHERE w.credential = p.credential AND w.region = $1) AS acknowledged
     FROM credential p
-    WHERE p.credential <> ALL ($3) AND p.credential IN (
-        SELECT credential FROM client_secret WHERE status = 'pending'
-        UNION
-        SELECT credential FROM api_key WHERE status = 'pending')
+    WHERE p.credential <> ALL ($3) AND p.credential IN (SELECT credential FROM pending_credential)
     ORDER BY p.seq LIMIT $2) c
 LEFT JOIN credential_record r ON r.credential = c.credential
 ORDER BY c.seq

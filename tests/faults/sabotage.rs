@@ -120,8 +120,8 @@ fn a_switch_turns_the_suite_red(
 #[rstest]
 #[case::flip_unacknowledged(
     "ready_to_flip",
-    "a.version = c.version",
-    "true",
+    "warm_credential",
+    "acknowledgement",
     one_cache_takes_nothing,
     Rule::I1,
     Broken::FlippedUnacknowledged
