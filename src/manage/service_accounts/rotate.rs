@@ -48,6 +48,10 @@ impl Manage {
     ) -> Result<Made<Withdrawn<CreatedSecret>>, ManageError> {
         let rotate = async |tx: &mut Tx| {
             let (standing, account) = self.hold_account(tx, caller, at.tsg_id, at.account).await?;
+            // In this order. The flip holds no account: it may end the rotation that is under way between the two, and what
+            // is read first would be of before it, and what is read next of after it.
+            let under_way =
+                client_secrets::is_being_rotated(tx, at.tsg_id, at.credential_id.as_str()).await?;
             let old = read(tx, at).await?;
             let secret = self.draw_secret()?;
             let new = SecretAt { credential_id: secret.public_id(), ..at };
@@ -59,7 +63,7 @@ impl Manage {
                 let replay = Made::before(CreatedSecret { shown, secret: None });
                 return Ok((replay, gone.map(|receipt| receipt.name())));
             }
-            rotatable(tx, at, &old).await?;
+            rotatable(&old, under_way)?;
             in_future(rotation.expires_at, standing.now)?;
             self.replace(tx, caller, &account, &old, &secret, rotation).await?;
             let shown = read(tx, new).await?;
@@ -101,14 +105,14 @@ impl Manage {
 }
 
 /// Only one that works is rotated, and only by one at a time.
-async fn rotatable(tx: &Tx, at: SecretAt<'_>, old: &ClientSecret) -> Result<(), ManageError> {
+fn rotatable(old: &ClientSecret, under_way: bool) -> Result<(), ManageError> {
     if old.status != SecretStatus::Valid {
-        return Err(ManageError::SecretNotActive);
+        Err(ManageError::SecretNotActive)
+    } else if under_way {
+        Err(ManageError::RotationUnderWay)
+    } else {
+        Ok(())
     }
-    if client_secrets::is_being_rotated(tx, at.tsg_id, &old.credential_id).await? {
-        return Err(ManageError::RotationUnderWay);
-    }
-    Ok(())
 }
 
 /// Whatever happens, the index lets one new secret wait for the place of an old one.

@@ -55,6 +55,24 @@ async fn of_many_rotations_at_once_exactly_one_wins() {
     assert_eq!(sql_value(&scene.database_url, &replacing).await.as_deref(), Some("1"));
 }
 
+/// Secrets are read slowly, so that something may happen between two readings.
+const READ_SLOWLY: &str = "CREATE FUNCTION slowly_read() RETURNS boolean LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(0.1); RETURN true; END $$;
+    CREATE POLICY slowly ON client_secret AS RESTRICTIVE FOR SELECT TO carnet_tenant USING (slowly_read())";
+
+/// The flip holds no account: who comes next may read the old one before it, and what replaces it after it.
+#[tokio::test]
+async fn a_flip_between_two_readings_lets_no_second_one_win() {
+    let scene = Scene::new().await;
+    let account = working(&scene, "read slowly").await;
+    run_sql(&scene.database_url, READ_SLOWLY).await;
+    let body = json!({});
+    let both = [rotate(&scene, &account, &body), rotate(&scene, &account, &body)];
+    let mut answers: Vec<u16> = join_all(both).await.iter().map(|answer| answer.status).collect();
+    answers.sort_unstable();
+    assert_eq!(answers, [201, 409]);
+}
+
 /// Without the lock on the account, as if two servers of different minds were at work.
 async fn without_the_lock(scene: &Scene) {
     let held = sql_value(&scene.database_url, "SELECT pg_get_functiondef('caller_rights'::regproc)").await;
