@@ -22,6 +22,8 @@ pub enum Switch {
     ServeArmed,
     /// A cache that lost its entries goes unnoticed.
     NoEpoch,
+    /// A request joins a question to the authority that was asked before it came.
+    JoinAnyFlight,
 }
 
 impl Switch {
@@ -37,6 +39,7 @@ impl Switch {
             Self::AcknowledgeUnread => "acknowledge_unread",
             Self::ServeArmed => "serve_armed",
             Self::NoEpoch => "no_epoch",
+            Self::JoinAnyFlight => "join_any_flight",
         }
     }
 

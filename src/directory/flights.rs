@@ -14,6 +14,7 @@ use futures_util::future::Shared;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::Outage;
+use crate::sabotage::Switch;
 use crate::store::records::Reading;
 
 /// What a flight brings back.
@@ -47,8 +48,17 @@ pub struct Flights {
     known: Runway,
     doubtful: Runway,
     lineage: Runway,
-    /// Who is flown to, and the flight after the present one, if anybody waits for it.
-    boarding: Mutex<HashMap<(Lane, String), Option<Flight>>>,
+    /// Who is flown to.
+    boarding: Mutex<HashMap<(Lane, String), Boarding>>,
+}
+
+/// About one caller.
+#[derive(Debug)]
+struct Boarding {
+    /// The flight in the air, which nobody may join any more.
+    aloft: Waiting,
+    /// The one after it, if anybody waits for it.
+    next: Option<Flight>,
 }
 
 #[derive(Debug)]
@@ -120,22 +130,29 @@ impl Flights {
     /// A seat on the flight that has not taken off; and that flight itself, if nobody flies yet.
     fn board(&self, key: &(Lane, String)) -> Result<(Waiting, Option<Flight>), Outage> {
         let mut boarding = self.boarding.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(next) = boarding.get_mut(key) {
+        if let Some(Boarding { aloft, next }) = boarding.get_mut(key) {
+            if Switch::JoinAnyFlight.is_on() {
+                return Ok((aloft.clone(), None));
+            }
             return Ok((next.get_or_insert_with(Flight::new).waiting.clone(), None));
         }
         // Each lane for itself: a crowd in one must not keep anybody out of another.
         if boarding.len() >= CROWD && boarding.keys().filter(|(lane, _)| *lane == key.0).count() >= CROWD {
             return Err(Outage::Crowded);
         }
-        boarding.insert(key.clone(), None);
         let first = Flight::new();
+        boarding.insert(key.clone(), Boarding { aloft: first.waiting.clone(), next: None });
         Ok((first.waiting.clone(), Some(first)))
     }
 
     /// The flight that filled up meanwhile, or the end of flying to this caller.
     fn next(&self, key: &(Lane, String)) -> Option<Flight> {
         let mut boarding = self.boarding.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = boarding.get_mut(key).and_then(Option::take);
+        let next = boarding.get_mut(key).and_then(|about| {
+            let next = about.next.take()?;
+            about.aloft = next.waiting.clone();
+            Some(next)
+        });
         if next.is_none() {
             boarding.remove(key);
         }

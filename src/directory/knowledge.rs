@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn begin_anew(known: &Knowledge, low_water: i64) {
-        known.start_over(Floor::new(low_water, 10), low_water);
+        known.start_over(Floor::new(low_water, 10), low_water, Uuid::nil());
         let now = known.clock.boot();
         known.clock.hear(Timestamp::UNIX_EPOCH, now);
         known.lease.extend(now, Duration::from_mins(1));

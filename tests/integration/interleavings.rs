@@ -1,11 +1,14 @@
 //! Statements of the protocol that meet each other at the worst moment, played in the database itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-use crate::support::scene::Scene;
+use crate::support::client::Client;
+use crate::support::process::Process;
+use crate::support::scene::{Account, Scene};
 use crate::support::server::Server;
 use crate::support::stores::{NO_REDIS, OwnStores, config, database, run_sql, sql_value};
 use crate::valid_everywhere::deaf_instance;
@@ -35,14 +38,18 @@ pub async fn seeded() -> String {
     url
 }
 
+<<<<<<< HEAD
 pub async fn connect(url: &str) -> Client {
+=======
+async fn connect(url: &str) -> tokio_postgres::Client {
+>>>>>>> 947effe (sabotage: join_any_flight, and a request in it that is accepted after the end)
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres");
     tokio::spawn(connection);
     client
 }
 
 /// What an instance of this region says that has applied nothing yet; whether its lease is longer now.
-async fn renew(client: &Client, region: &str) -> String {
+async fn renew(client: &tokio_postgres::Client, region: &str) -> String {
     let renew = include_str!("../../sql/queries/instance_renew_lease.sql");
     let who = format!("'00000000-0000-0000-0000-00000000000{region}'::uuid");
     let renew = renew.replace("$1", &who).replace("$2", "0").replace("$3", "0").replace("$4", "30.4");
@@ -278,4 +285,64 @@ async fn an_instance_that_does_not_reach_the_cache_leaves_the_sweep_to_one_that_
         AND sweeper_until > clock_timestamp() FROM region WHERE region = 'eu'";
     let claims = sql_value(&scene.database_url, claims).await;
     panic!("eu is not warm after half a minute; does the one that is cut off claim the sweep: {claims:?}");
+}
+
+/// Whoever looks for this one's record has taken his snapshot long before he has an answer.
+async fn read_slowly(scene: &Scene, account: &Account) {
+    let view = "SELECT pg_get_viewdef('credential_record'::regclass)";
+    let view = sql_value(&scene.database_url, view).await.expect("a view").replace(';', "");
+    let query = include_str!("../../sql/queries/credential_read.sql").lines().next().expect("a line");
+    let query = query.replace('\'', "''");
+    let slow = format!(
+        "CREATE FUNCTION slowly(credential text) RETURNS boolean LANGUAGE plpgsql AS $f$
+         BEGIN
+             IF credential = '{}' AND starts_with(current_query(), '{query}') THEN PERFORM pg_sleep(1.3); END IF;
+             RETURN true;
+         END $f$;
+         CREATE OR REPLACE VIEW credential_record AS SELECT * FROM ({view}) r WHERE slowly(r.credential)",
+        account.client_id
+    );
+    run_sql(&scene.database_url, &slow).await;
+}
+
+/// An account is disabled while an instance without a cache reads its record for somebody; what is answered to whoever
+/// asks that instance when it has been disabled everywhere.
+async fn after_it_was_disabled(environment: &[(&str, String)]) -> u16 {
+    let scene = Scene::new().await;
+    let account = scene.account("in the air").await;
+    scene.token_of(&account, &[]).await;
+    read_slowly(&scene, &account).await;
+    let instance = Process::serve((&scene.database_url, NO_REDIS), &[], environment).await;
+    let (client, started) = (Client::new(&instance.url), Instant::now());
+    let ask = || client.token(&account.client_id, &account.client_secret, &[]);
+    let first = async {
+        let first = ask().await.expect(200);
+        (first, started.elapsed())
+    };
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let token = scene.admin_token().await;
+        let path = scene.path(&format!("service-accounts/{}", account.id));
+        let disable = scene.client.request(Method::PATCH, &path).bearer_auth(&token).header("if-match", "*");
+        let disabled = scene.client.send(disable.json(&json!({ "enabled": false }))).await.expect(200);
+        assert!(disabled.json()["receipt"]["effective_everywhere_at"].is_string());
+        (started.elapsed(), ask().await.status)
+    };
+    let ((_, landed), (disabled, status)) = futures_util::future::join(first, later).await;
+    assert!(
+        disabled < landed,
+        "disabled after {disabled:?}, but the first answer was there after {landed:?}"
+    );
+    status
+}
+
+#[tokio::test]
+async fn whoever_comes_after_the_end_is_not_answered_from_a_snapshot_of_before() {
+    assert_eq!(after_it_was_disabled(&[]).await, 401);
+}
+
+/// The twin: he joins who asked before.
+#[tokio::test]
+async fn twin_whoever_joins_any_flight_is_accepted_after_the_end() {
+    assert_eq!(after_it_was_disabled(&[("CARNET_SABOTAGE", "join_any_flight".to_owned())]).await, 200);
 }

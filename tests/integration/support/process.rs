@@ -35,9 +35,9 @@ impl Process {
     ) -> Self {
         let (mut process, started) = (Self::begin(stores, settings, environment), Instant::now());
         loop {
-            if let Some(serving) = process.lines("serving").first() {
-                process.url =
-                    format!("http://{}", serving["fields"]["address"].as_str().expect("an address"));
+            let said = process.lines("serving");
+            if let Some(address) = said.iter().find_map(|line| line["fields"]["address"].as_str()) {
+                process.url = format!("http://{address}");
                 ready(&process.health_url).await;
                 return process;
             }
