@@ -38,11 +38,7 @@ pub async fn seeded() -> String {
     url
 }
 
-<<<<<<< HEAD
-pub async fn connect(url: &str) -> Client {
-=======
-async fn connect(url: &str) -> tokio_postgres::Client {
->>>>>>> 947effe (sabotage: join_any_flight, and a request in it that is accepted after the end)
+pub async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres");
     tokio::spawn(connection);
     client
