@@ -126,6 +126,30 @@ CROSS JOIN LATERAL (
         FROM change c WHERE c.seq > i.applied) behind
     WHERE i.region = r.region AND i.lease_until > clock_timestamp()) i;
 
+-- The epoch after this one: the time in microseconds, so that none comes again. Not those of a history that was lost, and not
+-- those of the earlier life of a region that was removed; in seconds, which they were, one could come back too soon.
+CREATE FUNCTION next_epoch(p_epoch bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT greatest(p_epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+$$;
+
+-- As in V6.
+CREATE OR REPLACE FUNCTION raise_epoch(p_region text, p_epoch bigint, p_run_id text, p_life text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_epoch bigint;
+BEGIN
+    -- The order in which the flip takes its locks.
+    PERFORM pg_advisory_xact_lock(7027);
+    UPDATE region SET epoch = next_epoch(epoch), run_id = p_run_id, life = p_life, epoch_at = clock_timestamp()
+    WHERE region = p_region AND epoch = p_epoch AND epoch_at < clock_timestamp() - interval '1 second'
+      AND (run_id, life) IS DISTINCT FROM (p_run_id, p_life)
+    RETURNING epoch INTO v_epoch;
+    IF FOUND THEN
+        PERFORM pg_notify('carnet_change', '');
+    END IF;
+    RETURN v_epoch;
+END $$;
+
 -- This is another history than the one written down (restored, promoted), or it was set back under an instance that knows
 -- of changes beyond the head of this feed, or of a later restore: says so, once. What caches hold was sealed for the
 -- other one, so everything is to be warmed anew. Whoever raises an epoch takes 7027 before he takes the regions, as the flip
@@ -168,7 +192,7 @@ END $$;
 CREATE FUNCTION void_caches() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM region ORDER BY region FOR UPDATE;
-    UPDATE region SET epoch = greatest(epoch + 1, extract(epoch FROM clock_timestamp())::bigint);
+    UPDATE region SET epoch = next_epoch(epoch);
 END $$;
 REVOKE ALL ON FUNCTION note_other_history(), note_went_back(bigint, integer), void_caches() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION note_other_history(), note_went_back(bigint, integer) TO carnet_engine;

@@ -3,5 +3,5 @@
 -- must not meet what was sealed or acknowledged in its earlier life.
 INSERT INTO region (region, state, total, epoch)
 SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM region) THEN 'joining' ELSE 'required' END::region_state,
-       coalesce((SELECT max(total) FROM region), 0), greatest(1, extract(epoch FROM clock_timestamp())::bigint)
+       coalesce((SELECT max(total) FROM region), 0), next_epoch(0)
 ON CONFLICT (region) DO NOTHING

@@ -163,7 +163,6 @@ async fn a_region_that_comes_back_begins_above_every_epoch_of_its_earlier_life()
          INSERT INTO acknowledgement (credential, region, version, epoch) VALUES ('one', 'b', 0, {})",
         raised.expect("an epoch")
     );
-    tokio::time::sleep(Duration::from_secs(2)).await;
     run_sql(&url, &late).await;
     let counts =
         "SELECT count(*) FROM acknowledgement a JOIN region r USING (region, epoch) WHERE region = 'b'";
