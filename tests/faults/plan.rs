@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::stage::Stage;
-use crate::stage::fault::{Fault, Kind, RedisKind};
+use crate::stage::fault::{Fault, Kind, PostgresKind, RedisKind};
 use crate::stage::proxy::chance::Chance;
 use crate::workload::Operation;
 
@@ -59,6 +59,12 @@ impl PlannedFault {
         use RedisKind::{Evicting, Killed, OutOfMemory, Paused};
         let Breaks::Fault(fault) = &self.breaks else { return false };
         matches!(fault.kind, Kind::Redis(Killed | Paused | OutOfMemory | Evicting))
+    }
+
+    /// Whether a former primary goes on answering.
+    pub fn deposes_a_primary(&self) -> bool {
+        let Breaks::Fault(fault) = &self.breaks else { return false };
+        fault.kind == Kind::Postgres(PostgresKind::FailedOverUnfenced)
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::story::Span;
-use crate::check::{self, Judgement, Rule, Violation, story};
+use crate::check::{self, Judgement, Rule, Troubles, Violation, story};
 use crate::history::{Event, Moment, Recorder};
 use crate::plan::{Breaks, Heal, Plan, PlannedFault, PlannedOperation};
 use crate::stage::Stage;
@@ -51,17 +51,17 @@ pub fn play(stage: &Stage, plan: &Plan, effort: Effort) -> Result<Outcome, Strin
             work(site, &asking, &plan.operations, effort, &signals)
         });
         let broken = catch_unwind(AssertUnwindSafe(|| {
-            let silences =
+            let troubles =
                 is_ready.recv().map(|began| break_and_heal(stage, &plan.faults, began, &recorder, &bitten));
             stage.await_whole();
-            silences.unwrap_or_default()
+            troubles.unwrap_or_default()
         }));
         // Whatever has happened, who asks must end.
         bitten.send_replace(true);
         healed.send_replace(Some(Instant::now()));
         let operations = workload.join().map_err(|panic| words(&*panic))?;
-        let silences = broken.map_err(|panic| words(&*panic))?;
-        Ok(judged(&recorder, operations, &silences))
+        let troubles = broken.map_err(|panic| words(&*panic))?;
+        Ok(judged(&recorder, operations, &troubles))
     })
 }
 
@@ -143,10 +143,11 @@ fn work(
     })
 }
 
-/// What is there, until when, and since when no key can be acknowledged because of it.
-struct There {
+/// What is there, since when and until when.
+struct There<'p> {
+    planned: &'p PlannedFault,
+    since: Moment,
     until: Instant,
-    silent_since: Option<Moment>,
     undo: Undo,
 }
 
@@ -155,53 +156,60 @@ enum Undo {
     Own(Heal),
 }
 
-/// Begins and heals faults, each at its time; when no key could be acknowledged.
+/// Begins and heals faults, each at its time; what callers could not know of them.
 fn break_and_heal(
     stage: &Stage,
     faults: &[PlannedFault],
     began: Instant,
     recorder: &Recorder,
     bitten: &watch::Sender<bool>,
-) -> Vec<Span> {
+) -> Troubles {
     let mut waiting: Vec<&PlannedFault> = faults.iter().collect();
     waiting.sort_by_key(|planned| planned.at);
     let mut waiting = waiting.into_iter().peekable();
-    let mut there: Vec<There> = vec![];
-    let mut silences = vec![];
+    let mut there: Vec<There<'_>> = vec![];
+    let mut troubles = Troubles::default();
     loop {
         let begins = waiting.peek().map(|planned| began + planned.at);
         let ends = there.iter().map(|there| there.until).min();
-        let Some(next) = [begins, ends].into_iter().flatten().min() else { return silences };
+        let Some(next) = [begins, ends].into_iter().flatten().min() else { return troubles };
         thread::sleep(next.saturating_duration_since(Instant::now()));
         if begins == Some(next) {
             there.push(begin(stage, waiting.next().expect("it was peeked at"), recorder));
             bitten.send_replace(true);
         } else {
             let over = there.iter().position(|there| there.until == next).expect("it is the earliest");
-            let There { silent_since, undo, .. } = there.swap_remove(over);
+            let There { planned, since, undo, .. } = there.swap_remove(over);
+            let healed = |recorder: &Recorder| Span { sent: since, returned: Some(recorder.now()) };
             // With another fault about, the silent region may have been quarantined for that.
-            let alone = silent_since.filter(|_| faults.len() == 1);
-            silences.extend(alone.map(|sent| Span { sent, returned: Some(recorder.now()) }));
+            if planned.silences_a_cache() && faults.len() == 1 {
+                troubles.silences.push(healed(recorder));
+            }
             match undo {
                 Undo::Fault(fault) => fault.heal(stage),
                 Undo::Own(heal) => heal(stage),
+            }
+            if planned.deposes_a_primary() {
+                troubles.deposed.push(healed(recorder));
             }
         }
     }
 }
 
-fn begin(stage: &Stage, planned: &PlannedFault, recorder: &Recorder) -> There {
+fn begin<'p>(stage: &Stage, planned: &'p PlannedFault, recorder: &Recorder) -> There<'p> {
+    let before = recorder.now();
     let undo = match &planned.breaks {
         Breaks::Fault(fault) => Undo::Fault(fault.begin(stage)),
         Breaks::Own(_, begin) => Undo::Own(begin(stage)),
     };
-    let silent_since = planned.silences_a_cache().then(|| recorder.now());
-    There { until: Instant::now() + planned.lasts, silent_since, undo }
+    // Silent only when it has fallen silent; deposed from when it may be.
+    let since = if planned.silences_a_cache() { recorder.now() } else { before };
+    There { planned, since, until: Instant::now() + planned.lasts, undo }
 }
 
-fn judged(recorder: &Recorder, operations: Operations, silences: &[Span]) -> Outcome {
+fn judged(recorder: &Recorder, operations: Operations, troubles: &Troubles) -> Outcome {
     let history = recorder.events();
-    let mut judgement = check::judge(&history, CLOCK_ERROR, silences);
+    let mut judgement = check::judge(&history, CLOCK_ERROR, troubles);
     for (subject, (operation, went)) in operations.iter().enumerate() {
         if let Err(why) = went {
             let thing = story::Thing { subject, part: story::Part::Key };

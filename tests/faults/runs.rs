@@ -213,6 +213,6 @@ fn one_seed() {
 fn judge_again() {
     let kept = report::directory().join(number("SEED", 0).to_string()).join("history.jsonl");
     let history = history::load(&kept).unwrap_or_else(|error| panic!("{}: {error}", kept.display()));
-    let violations = check::judge(&history, CLOCK_ERROR, &[]).violations;
+    let violations = check::judge(&history, CLOCK_ERROR, &check::Troubles::default()).violations;
     assert!(violations.is_empty(), "{}", told(&history, &violations));
 }

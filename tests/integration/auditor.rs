@@ -120,6 +120,16 @@ async fn believed(region: &str, audit_seconds: u64) -> (Scene, Account, Server) 
         assert!(started.elapsed() < PATIENCE, "not written");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
+    // Nobody writes it again who has not done so yet.
+    let acknowledged = format!(
+        "SELECT count(*) FROM acknowledgement a JOIN credential c USING (credential, version)
+         WHERE credential = '{}' AND region = '{region}'",
+        account.client_id
+    );
+    while sql_value(&scene.database_url, &acknowledged).await.as_deref() != Some("1") {
+        assert!(started.elapsed() < PATIENCE, "not acknowledged");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     forger.forge(&disabled, 0, |record| record.enabled = true).await;
     // It is believed before it is compared.
     run_sql(&scene.database_url, "UPDATE region SET audited_at = clock_timestamp()").await;

@@ -46,6 +46,8 @@ impl RedisPair {
     pub fn start(region: &str, place: Arc<Place>, account: Option<Account>, program: PathBuf) -> Self {
         let homes = [0, 1].map(|number| place.sockets.path().join(format!("redis-{region}-{number}")));
         for home in &homes {
+            // A region of this name may have been here and gone.
+            fs::remove_dir_all(home).ok();
             fs::DirBuilder::new().mode(0o700).create(home).expect("a directory");
             if let Some(account) = &account {
                 chown(home, Some(account.uid), Some(account.gid)).expect("ours to give");

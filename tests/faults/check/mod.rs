@@ -84,14 +84,26 @@ impl Judgement {
     }
 }
 
-/// Judges all of a history. Lifetimes may be off by `clock_error`; in `silences` some region's cache took nothing.
-pub fn judge(history: &[Event], clock_error: Duration, silences: &[Span]) -> Judgement {
-    let stories = story::tell(history, clock_error);
+/// What the one who breaks things knows, and answers alone do not show.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles {
+    /// When some region's cache took nothing.
+    pub silences: Vec<Span>,
+    /// When a former primary, that nobody had fenced, still answered somebody.
+    pub deposed: Vec<Span>,
+}
+
+/// Judges all of a history. Lifetimes may be off by `clock_error`.
+pub fn judge(history: &[Event], clock_error: Duration, troubles: &Troubles) -> Judgement {
+    let mut stories = story::tell(history, clock_error);
+    for story in &mut stories {
+        story.forgive_the_deposed(&troubles.deposed);
+    }
     let mut violations = rules::odd_answers(history);
     violations.extend(rules::rotations(history, &stories));
     for story in &stories {
         violations.extend(rules::judge(story));
-        violations.extend(rules::valid_in_silence(story, silences));
+        violations.extend(rules::valid_in_silence(story, &troubles.silences));
         violations.extend(linear::judge(story));
     }
     let mut weights: BTreeMap<Subject, Weight> = BTreeMap::new();

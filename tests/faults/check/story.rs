@@ -102,6 +102,22 @@ impl Story<'_> {
         self.ends > 0 && self.withdrawn.is_some_and(ending)
     }
 
+    /// What was made after its standby had taken over a former primary does not know. Until its lease is over, who still
+    /// hears that one refuses it as unknown (README, the honest limits); once it is valid anywhere, nobody does.
+    pub fn forgive_the_deposed(&mut self, deposed: &[Span]) {
+        let valid = |seen: &&Sighting<'_>| matches!(seen.sight, Sight::Accepted | Sight::Read(Shown::Valid));
+        let valid =
+            self.sightings.iter().filter(valid).map(|seen| seen.returned).min().unwrap_or(Moment::MAX);
+        let made = self.created.and_then(|span| span.returned);
+        let unknown = |seen: &Sighting<'_>| {
+            let during = |span: &Span| {
+                made > Some(span.sent) && span.sent < seen.sent && Some(seen.sent) < span.returned
+            };
+            seen.sight == Sight::Refused && seen.sent < valid && deposed.iter().any(during)
+        };
+        self.sightings.retain(|seen| !unknown(seen));
+    }
+
     /// Since when nobody may accept it.
     pub fn proven(&self) -> Option<Moment> {
         self.withdrawn.and_then(|span| span.returned)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::story::Span;
-use super::{Judgement, Rule, judge};
+use super::{Judgement, Rule, Troubles, judge};
 use crate::history::{Ask, Came, Event, Moment, Status, Wants};
 
 /// What a history is written with: one second is one unit.
@@ -37,7 +37,7 @@ impl History {
     }
 
     fn judge(&self) -> Judgement {
-        judge(&self.0, Duration::from_micros(2), &[])
+        judge(&self.0, Duration::from_micros(2), &Troubles::default())
     }
 
     /// An account and its key, both valid at 20.
@@ -125,8 +125,29 @@ fn i1_what_turns_valid_while_a_region_is_silent_is_seen(
     #[case] rules: Vec<Rule>,
 ) {
     let silence = Span { sent: from * 1_000, returned: Some(until * 1_000) };
-    let judged = judge(&History::with_a_valid_key().0, Duration::ZERO, &[silence]);
+    let troubles = Troubles { silences: vec![silence], ..Troubles::default() };
+    let judged = judge(&History::with_a_valid_key().0, Duration::ZERO, &troubles);
     assert_eq!(judged.violations.iter().map(|v| v.rule).collect::<Vec<_>>(), rules);
+}
+
+#[rstest]
+#[case::before_it_is_valid_anywhere((8, 25), (16, 17), vec![])]
+#[case::and_after_that((8, 25), (23, 24), vec![Rule::I8, Rule::I9, Rule::Linear])]
+#[case::it_was_there_before((16, 25), (17, 18), vec![Rule::I8, Rule::Linear])]
+#[case::it_is_fenced_by_then((8, 16), (17, 18), vec![Rule::I8, Rule::Linear])]
+fn what_a_former_primary_cannot_know_is_held_against_nobody(
+    #[case] deposed: (Moment, Moment),
+    #[case] (sent, returned): (Moment, Moment),
+    #[case] rules: Vec<Rule>,
+) {
+    let history =
+        History::with_a_valid_key().and(THERE, sent, returned, product(), refused("invalid_target"));
+    let deposed = Span { sent: deposed.0 * 1_000, returned: Some(deposed.1 * 1_000) };
+    let troubles = Troubles { deposed: vec![deposed], ..Troubles::default() };
+    let judged = judge(&history.0, Duration::ZERO, &troubles);
+    let mut found: Vec<Rule> = judged.violations.iter().map(|v| v.rule).collect();
+    found.dedup();
+    assert_eq!(found, rules);
 }
 
 #[rstest]

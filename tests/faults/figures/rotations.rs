@@ -48,7 +48,7 @@ pub fn rotations() -> Vec<Figure> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         stop.cancel();
         probers.join_all().await;
-        let judgement = check::judge(&crowd.recorder.events(), Duration::ZERO, &[]);
+        let judgement = check::judge(&crowd.recorder.events(), Duration::ZERO, &check::Troubles::default());
         // Who was not let in among a thousand has been told so: that is no violation.
         let broken = judgement.violations.iter().filter(|violation| violation.rule != Rule::I7);
         (won, broken.count())
