@@ -12,6 +12,7 @@ use ring::rand::SystemRandom;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -23,7 +24,7 @@ use crate::seal::{MasterKeys, Purpose};
 use crate::store::feed::Identity;
 use crate::store::tx::Caused;
 use crate::store::{Store, StoreError, StoreOptions};
-use crate::sync::{Sync, SyncOptions, load_keyring, recognise};
+use crate::sync::{Keys, REHASH_QUEUE, Sync, SyncOptions, load_keyring, recognise};
 use crate::token::keyring::KeyringCell;
 
 /// How the connections to Postgres are divided, so that no use of them starves another.
@@ -137,16 +138,17 @@ impl App {
         let keyring = load_keyring(&store, &signing_sealer).await.map_err(advised)?;
         let keyring = Arc::new(KeyringCell::new(keyring));
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
-        let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters);
+        let (rehash, proved) = mpsc::channel(REHASH_QUEUE);
+        let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters, rehash);
 
         // For many entries at once, which nobody waits for.
         let region = parts.region(10).context("redis_url")?;
         let (knowledge, place) = (Arc::clone(&parts.knowledge), Arc::clone(&parts.place));
         let options = sync_options(&config);
-        let started = Sync::start(store.clone(), knowledge, place, region, options, checks).await;
+        let keys = Keys { keyring, sealer: signing_sealer, master_checks: checks, proved };
+        let started = Sync::start(store.clone(), knowledge, place, region, options, keys).await;
         // Nothing is waited for from here on.
         let sync = started.map_err(advised)?;
-        sync.keep_keyring(signing_sealer, keyring);
 
         let manage = Arc::new(parts.manage(sync.spread()));
         let worker = {
@@ -281,6 +283,7 @@ fn sync_options(config: &Config) -> SyncOptions {
         floor_limit: config.floor_limit,
         quarantine: config.quarantine,
         audit: config.audit,
+        signing_key: config.signing_key,
     }
 }
 

@@ -80,6 +80,8 @@ pub struct RawConfig {
     quarantine_seconds: u64,
     #[serde(default = "defaults::audit_seconds")]
     audit_seconds: u64,
+    #[serde(default = "defaults::signing_key_days")]
+    signing_key_days: u64,
     #[serde(default = "defaults::floor_limit")]
     floor_limit: usize,
     #[serde(default = "defaults::memory_records")]
@@ -127,6 +129,9 @@ mod defaults {
     }
     pub(super) fn audit_seconds() -> u64 {
         600
+    }
+    pub(super) fn signing_key_days() -> u64 {
+        90
     }
     pub(super) fn floor_limit() -> usize {
         100_000
@@ -199,6 +204,8 @@ pub struct Config {
     pub quarantine: Duration,
     /// How often caches are compared whole with Postgres.
     pub audit: Duration,
+    /// How long a signing key signs before another takes its place.
+    pub signing_key: Duration,
     /// How many changes are remembered.
     pub floor_limit: usize,
     /// How many records are kept in memory.
@@ -286,6 +293,9 @@ impl RawConfig {
         if !(1..=86_400).contains(&self.audit_seconds) {
             return bad("audit_seconds", "must be 1 to 86400");
         }
+        if !(1..=3_650).contains(&self.signing_key_days) {
+            return bad("signing_key_days", "must be 1 to 3650");
+        }
         if !(1_000..=10_000_000).contains(&self.floor_limit) {
             return bad("floor_limit", "must be 1000 to 10000000");
         }
@@ -314,6 +324,7 @@ impl RawConfig {
             revoke_wait: Duration::from_secs(self.revoke_wait_seconds),
             quarantine: Duration::from_secs(self.quarantine_seconds),
             audit: Duration::from_secs(self.audit_seconds),
+            signing_key: Duration::from_hours(24 * self.signing_key_days),
             floor_limit: self.floor_limit,
             memory_records: self.memory_records,
             workers: self.workers,

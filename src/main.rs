@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use carnet::app::{self, App};
+use carnet::cli::keys::{self, KeysArguments};
 use carnet::cli::regions::{self, RegionsArguments};
 use carnet::config::Config;
 use carnet::dev::{self, DevOptions};
@@ -47,6 +48,9 @@ enum Command {
     },
     /// See how the regions are doing; take one out of use, into use again, or away.
     Regions(RegionsArguments),
+    /// See how the signing keys are doing; make one, let it sign, take out one that is compromised. What master keys
+    /// are needed for.
+    Keys(KeysArguments),
     /// Print a new master key for the setting `master_keys`.
     MasterKey {
         /// Its name, 1 to 16 of a-z, 0-9 and '-'. A new key needs a new name.
@@ -163,6 +167,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Regions(arguments) => {
             regions::run(arguments).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Keys(arguments) => {
+            keys::run(arguments).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::MasterKey { id } => {

@@ -1,2 +1,2 @@
--- Which history this is, and what its master keys answer to a check.
-SELECT system_identifier, timeline, incarnation, restore_counter, master_check FROM authority
+-- Which history this is.
+SELECT system_identifier, timeline, incarnation, restore_counter FROM authority

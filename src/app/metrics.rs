@@ -10,7 +10,11 @@ const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// What counts how often something happened.
-pub const COUNTERS: [(&str, &str); 10] = [
+pub const COUNTERS: [(&str, &str); 11] = [
+    (
+        "carnet_secrets_rehashed_total",
+        "Client secrets that this instance has hashed under the current master key",
+    ),
     ("carnet_tokens_total", "Answers of the token endpoint, by outcome"),
     ("carnet_tokens_rejected_total", "Bearer tokens that were refused, by why"),
     ("carnet_lookups_total", "Records that a request was judged by, by where they came from"),
@@ -33,7 +37,9 @@ pub const COUNTERS: [(&str, &str); 10] = [
 ];
 
 /// What is so and so much now.
-pub const GAUGES: [(&str, &str); 15] = [
+pub const GAUGES: [(&str, &str); 17] = [
+    ("carnet_master_key_uses", "What a master key is still needed for, by kind: it may go at 0"),
+    ("carnet_signing_keys_unreadable", "Signing keys that this instance cannot read: must be 0"),
     (
         "carnet_divergent_entries",
         "Entries that the last audit found that would have been served and were wrong: must be 0",
@@ -101,7 +107,8 @@ fn describe() {
 }
 
 /// Those that are there from the start, so that what should never happen can be watched.
-const AT_ZERO: [&str; 4] = [
+const AT_ZERO: [&str; 5] = [
+    "carnet_secrets_rehashed_total",
     "carnet_redis_failures_total",
     "carnet_epochs_raised_total",
     "carnet_flips_total",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
 
 use super::Connections;
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ use crate::manage::Manage;
 use crate::region::{Place, PlaceCell, Region, RegionError};
 use crate::seal::{MasterKeys, Pepper, Purpose, Sealer};
 use crate::store::Store;
+use crate::store::master_keys::Rehashed;
 use crate::sync::Spread;
 use crate::token::accepted::AcceptedTokens;
 use crate::token::keyring::KeyringCell;
@@ -32,6 +34,7 @@ pub(super) struct Parts {
     masters: Arc<MasterKeys>,
     pepper: Arc<Pepper>,
     entry_sealer: Arc<Sealer>,
+    rehash: mpsc::Sender<Rehashed>,
     accepted: Arc<AcceptedTokens>,
     flights: Arc<Flights>,
     pub clock: Arc<Clock>,
@@ -47,6 +50,7 @@ impl Parts {
         store: Store,
         keyring: Arc<KeyringCell>,
         masters: MasterKeys,
+        rehash: mpsc::Sender<Rehashed>,
     ) -> Self {
         let clock = Arc::new(Clock::default());
         let connections = Connections::of(&config);
@@ -63,6 +67,7 @@ impl Parts {
             pepper: Arc::new(masters.pepper()),
             entry_sealer: Arc::new(masters.sealer(Purpose::CacheEntry)),
             masters: Arc::new(masters),
+            rehash,
             accepted: Arc::default(),
             flights: Arc::new(flights),
             knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
@@ -100,6 +105,7 @@ impl Parts {
             directory: directory.clone(),
             keyring: Arc::clone(&self.keyring),
             pepper: Arc::clone(&self.pepper),
+            rehash: self.rehash.clone(),
             issuer: Arc::clone(&self.issuer),
             random: SystemRandom::new(),
         };

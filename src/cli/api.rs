@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, Response};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::CliError;
@@ -32,6 +33,9 @@ pub struct Account {
     ca_file: Option<PathBuf>,
 }
 
+/// The command that comes after a refusal of this code about this subject, as a sentence.
+type Advice = fn(code: &str, subject: Option<&str>) -> String;
+
 /// A server, asked as one account.
 pub(super) struct Api {
     http: Client,
@@ -39,11 +43,12 @@ pub(super) struct Api {
     client_id: String,
     client_secret: SecretString,
     token: Mutex<Option<SecretString>>,
+    advice: Advice,
 }
 
 impl Api {
     /// Asks nobody yet.
-    pub fn new(account: &Account) -> Result<Self, CliError> {
+    pub fn new(account: &Account, advice: Advice) -> Result<Self, CliError> {
         let url = account.url.clone().filter(|url| !url.is_empty()).ok_or(CliError::NoUrl)?;
         let client_id = account.client_id.clone().ok_or(CliError::NoAccount("CARNET_CLIENT_ID"))?;
         let client_secret =
@@ -60,44 +65,95 @@ impl Api {
         }
         let url = url.trim_end_matches('/').to_owned();
         let http = http.build().map_err(|error| unreachable(&url, &error))?;
-        Ok(Self { http, url, client_id, client_secret: client_secret.into(), token: Mutex::default() })
+        let (client_secret, token) = (client_secret.into(), Mutex::default());
+        Ok(Self { http, url, client_id, client_secret, token, advice })
     }
 
-    /// One request about a region, or about all of them; the body of the answer.
+    /// One request about one thing, or about all of them; the body of the answer.
     pub async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
-        region: Option<&str>,
+        subject: Option<&str>,
     ) -> Result<T, CliError> {
-        let answer = self.send(method, path, region).await?;
+        let answer = self.send(method, path, subject).await?;
+        answer.json().await.map_err(|error| self.not_understood(&error))
+    }
+
+    /// All pages of a list.
+    pub async fn pages(&self, path: &str) -> Result<Vec<Value>, CliError> {
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Value>,
+            next_cursor: Option<String>,
+        }
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page: Page = self.call(Method::GET, &format!("{path}?limit=200{cursor}"), None).await?;
+            all.extend(page.items);
+            match page.next_cursor {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Posts something; the body of the answer.
+    pub async fn post(&self, path: &str, body: &Value, subject: &str) -> Result<Value, CliError> {
+        let answer = self.judged(|request| request.json(body), &Method::POST, path, Some(subject)).await?;
+        answer.json().await.map_err(|error| self.not_understood(&error))
+    }
+
+    /// The same, and the server need not wait until everybody has heard (RFC 7240 §4.1).
+    pub async fn post_async(&self, path: &str, body: &Value, subject: &str) -> Result<Value, CliError> {
+        let with = |request: RequestBuilder| request.json(body).header("prefer", "respond-async");
+        let answer = self.judged(with, &Method::POST, path, Some(subject)).await?;
         answer.json().await.map_err(|error| self.not_understood(&error))
     }
 
     /// The same where the answer has no body.
-    pub async fn send(&self, method: Method, path: &str, region: Option<&str>) -> Result<Response, CliError> {
-        let mut answer = self.ask(&method, path).await?;
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        subject: Option<&str>,
+    ) -> Result<Response, CliError> {
+        self.judged(|request| request, &method, path, subject).await
+    }
+
+    async fn judged(
+        &self,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+        method: &Method,
+        path: &str,
+        subject: Option<&str>,
+    ) -> Result<Response, CliError> {
+        let mut answer = self.ask(&with, method, path).await?;
         if answer.status() == 401 {
             // It may have ended while we waited for something.
             *self.token.lock().await = None;
-            answer = self.ask(&method, path).await?;
+            answer = self.ask(&with, method, path).await?;
         }
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status();
         let problem = answer.json::<Problem>().await;
-        let region = region.map(str::to_owned);
         Err(problem.map_or_else(
             |_| CliError::NotUnderstood { url: self.url.clone(), why: format!("it answered {status}") },
-            |problem| CliError::Refused { problem, region },
+            |problem| CliError::Refused { next: (self.advice)(&problem.code, subject), problem },
         ))
     }
 
-    async fn ask(&self, method: &Method, path: &str) -> Result<Response, CliError> {
+    async fn ask(
+        &self,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+        method: &Method,
+        path: &str,
+    ) -> Result<Response, CliError> {
         let token = self.token().await?;
         let request = self.http.request(method.clone(), format!("{}{path}", self.url));
-        let sent = request.bearer_auth(token.expose_secret()).send().await;
+        let sent = with(request.bearer_auth(token.expose_secret())).send().await;
         sent.map_err(|error| unreachable(&self.url, &error))
     }
 

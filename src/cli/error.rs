@@ -56,12 +56,12 @@ pub enum CliError {
         why: String,
     },
     /// A problem, and what can be done about it.
-    #[error("{problem}{}", next_command(&problem.code, region.as_deref()))]
+    #[error("{problem}{next}")]
     Refused {
         /// What the server says.
         problem: Problem,
-        /// The region that it is about.
-        region: Option<String>,
+        /// The command that comes next, as a sentence.
+        next: String,
     },
     /// The output could not be written.
     #[error("the output could not be written: {0}")]
@@ -79,6 +79,12 @@ pub struct Problem {
 }
 
 impl CliError {
+    /// The code of a refusal; empty for anything else.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        if let Self::Refused { problem, .. } = self { &problem.code } else { "" }
+    }
+
     /// Whether the same may succeed in a moment.
     #[must_use]
     pub fn is_passing(&self) -> bool {
@@ -90,34 +96,17 @@ impl CliError {
     }
 }
 
-fn next_command(code: &str, region: Option<&str>) -> String {
-    let region = region.unwrap_or("NAME");
-    match code {
-        "not_found" => " `carnet regions list` shows those that there are.".to_owned(),
-        "region_in_use" => format!(" `carnet regions drain {region} --wait` waits for that."),
-        "last_required_region" => " `carnet regions list` shows how the others are doing.".to_owned(),
-        "not_draining" => format!(" `carnet regions show {region}` says what it is."),
-        "permission_denied" => {
-            " Use an account of a tenant at the root that holds iam.region, or iam.read to look.".to_owned()
-        }
-        "unavailable" => " Try again in a moment.".to_owned(),
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_names_the_next_command_with_the_region_in_it() {
+    fn a_refusal_ends_with_what_to_do_next() {
         let refused = |code: &str| {
             let problem = Problem { code: code.to_owned(), detail: "So it is.".to_owned() };
-            CliError::Refused { problem, region: Some("eu".to_owned()) }
+            CliError::Refused { problem, next: " Do that.".to_owned() }
         };
-        let said = refused("region_in_use").to_string();
-        assert_eq!(said, "So it is. `carnet regions drain eu --wait` waits for that.");
-        assert_eq!(refused("something_new").to_string(), "So it is.");
+        assert_eq!(refused("region_in_use").to_string(), "So it is. Do that.");
         assert!(refused("unavailable").is_passing() && !refused("not_found").is_passing());
     }
 }

@@ -5,9 +5,18 @@
 
 mod api;
 mod error;
+mod key_table;
+pub mod keys;
 pub mod regions;
 mod table;
 mod waiting;
 
 pub use api::Account;
 pub use error::CliError;
+
+/// How the result is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}

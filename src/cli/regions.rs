@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::{Account, Api};
 use super::error::CliError;
-use super::{table, waiting};
+use super::{Output, table, waiting};
 
 /// What was asked for on the command line.
 #[derive(Args, Clone, Debug)]
@@ -55,12 +55,6 @@ enum What {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-}
-
 /// A region, as far as it is printed. What the API says beyond that is for `--output json`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Region {
@@ -98,9 +92,9 @@ pub(super) struct Instance {
 /// [`CliError`].
 pub async fn run(arguments: RegionsArguments) -> Result<(), CliError> {
     let RegionsArguments { what, account, output } = arguments;
-    let api = Api::new(&account)?;
+    let api = Api::new(&account, next_command)?;
     match what.unwrap_or(What::List) {
-        What::List => print_list(&list(&api).await?, output),
+        What::List => print_list(&api.pages("/v1/regions").await?, output),
         What::Show { name } => print_one(&find(&api, &name).await?, output),
         What::Drain { name, wait } => {
             let mut region = moved(&api, &name, "drain").await?;
@@ -147,20 +141,19 @@ async fn moved(api: &Api, name: &str, how: &str) -> Result<Value, CliError> {
     api.call(Method::POST, &format!("{}/{how}", path(name)), Some(name)).await
 }
 
-async fn list(api: &Api) -> Result<Vec<Value>, CliError> {
-    #[derive(Deserialize)]
-    struct Page {
-        items: Vec<Value>,
-        next_cursor: Option<String>,
-    }
-    let (mut regions, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page: Page = api.call(Method::GET, &format!("/v1/regions?limit=200{cursor}"), None).await?;
-        regions.extend(page.items);
-        match page.next_cursor {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(regions),
+/// What comes after a refusal.
+fn next_command(code: &str, region: Option<&str>) -> String {
+    let region = region.unwrap_or("NAME");
+    match code {
+        "not_found" => " `carnet regions list` shows those that there are.".to_owned(),
+        "region_in_use" => format!(" `carnet regions drain {region} --wait` waits for that."),
+        "last_required_region" => " `carnet regions list` shows how the others are doing.".to_owned(),
+        "not_draining" => format!(" `carnet regions show {region}` says what it is."),
+        "permission_denied" => {
+            " Use an account of a tenant at the root that holds iam.region, or iam.read to look.".to_owned()
         }
+        "unavailable" => " Try again in a moment.".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -187,4 +180,16 @@ fn pretty(value: &Value) -> String {
 
 fn print(text: &str) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_next_command_with_the_region_in_it() {
+        let next = next_command("region_in_use", Some("eu"));
+        assert_eq!(next, " `carnet regions drain eu --wait` waits for that.");
+        assert_eq!(next_command("something_new", None), "");
+    }
 }

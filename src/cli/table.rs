@@ -73,7 +73,7 @@ pub(super) fn of_one(region: &Region) -> String {
     format!("{}\n\n{}", lines(&table), lines(&instances))
 }
 
-fn plain() -> Table {
+pub(super) fn plain() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
     if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -83,7 +83,7 @@ fn plain() -> Table {
     table
 }
 
-fn lines(table: &Table) -> String {
+pub(super) fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
@@ -122,7 +122,7 @@ fn alarming(count: u64) -> Cell {
 }
 
 /// `2026-11-22T08:30:00.123456Z` in whole seconds, for people.
-fn moment(time: &str) -> String {
+pub(super) fn moment(time: &str) -> String {
     time.parse::<jiff::Timestamp>()
         .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }

@@ -11,4 +11,5 @@ pub mod region;
 pub mod region_name;
 pub mod rights;
 pub mod secret;
+pub mod signing_key;
 pub mod tenant;

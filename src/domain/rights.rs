@@ -19,6 +19,8 @@ pub enum Permission {
     ApiKey,
     /// Read, drain and remove regions; at the root only.
     Region,
+    /// Read, make, promote and revoke signing keys; at the root only.
+    SigningKey,
     /// Read everything of the above.
     Read,
 }
@@ -35,6 +37,7 @@ impl Permission {
             Self::AccessPolicy => "iam.access_policy",
             Self::ApiKey => "iam.api_key",
             Self::Region => "iam.region",
+            Self::SigningKey => "iam.signing_key",
             Self::Read => "iam.read",
         }
     }

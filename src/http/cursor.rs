@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::ask::Rest;
 use super::problem::Problem;
 use crate::domain::region_name::RegionName;
+use crate::domain::signing_key::Kid;
 use crate::domain::tenant::TsgId;
 use crate::manage::Page;
 
@@ -44,6 +45,15 @@ impl Key for TsgId {
 }
 
 impl Key for RegionName {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl Key for Kid {
     fn write(&self) -> String {
         self.to_string()
     }

@@ -242,7 +242,11 @@ fn status(error: &ManageError) -> StatusCode {
         | E::ApiKeyRevoked
         | E::LastRequiredRegion(_)
         | E::RegionInUse(_)
-        | E::NotDraining(_) => StatusCode::CONFLICT,
+        | E::NotDraining(_)
+        | E::SigningKeyUnderWay(_)
+        | E::SigningKeyRetired
+        | E::SigningKeyNotEverywhere(_)
+        | E::SigningKeyTooEarly(_) => StatusCode::CONFLICT,
         E::IdempotencyKeyReused
         | E::NotADescendant { .. }
         | E::UnknownProduct { .. }
@@ -260,7 +264,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::AllAppsWithoutRole(_)
         | E::PermissionsMissing(_) => StatusCode::UNPROCESSABLE_ENTITY,
         E::Store(e) if e.is_outage() => StatusCode::SERVICE_UNAVAILABLE,
-        E::Store(_) | E::Randomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        E::Store(_) | E::Randomness(_) | E::NoSigningKey(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::mpsc;
 
 use crate::directory::{Directory, Outage, Served};
 use crate::domain::ids::PublicId;
 use crate::domain::record::Record;
+use crate::domain::secret::Secret;
 use crate::seal::Pepper;
+use crate::store::master_keys::Rehashed;
 use crate::token::claims::{AccessClaims, Audience};
 use crate::token::keyring::KeyringCell;
 
@@ -70,6 +73,8 @@ pub struct TokenIssuer {
     pub keyring: Arc<KeyringCell>,
     /// Compares secrets.
     pub pepper: Arc<Pepper>,
+    /// Takes the hashes of secrets that proved right under an earlier pepper.
+    pub rehash: mpsc::Sender<Rehashed>,
     /// The `iss` of every token, and the audience of the management API.
     pub issuer: Arc<str>,
     /// For `jti`.
@@ -104,9 +109,22 @@ impl TokenIssuer {
             })
             .await?;
         let entitled = Served::transpose(entitled)?;
+        self.rehash(&entitled.value, &secret);
         let tenant = self.tenant(&entitled.value, &scope).await?;
         let claims = self.claims(&entitled, &scope, &tenant)?;
         self.sign(&entitled, claims)
+    }
+
+    /// Whoever proved right under an earlier pepper is hashed anew, beside this answer; some other time when it is
+    /// not the moment.
+    fn rehash(&self, entitled: &Entitled, secret: &Secret) {
+        let mut known = entitled.record.secrets.iter();
+        let known = known.find(|known| known.credential_id == entitled.credential_id.as_str());
+        if known.is_some_and(|known| known.pepper != self.pepper.current_id()) {
+            let (_, hash) = self.pepper.hash(secret);
+            let credential_id = entitled.credential_id.to_string();
+            drop(self.rehash.try_send(Rehashed { credential_id, hash }));
+        }
     }
 
     /// The tenant that the token is for, as its line from the root: the account's own, or the

@@ -3,11 +3,15 @@
 //! The messages are for people and go into answers, so they say nothing of what the caller may
 //! not know. What is not the caller's doing ([`ManageError::Store`]) is not shown to it.
 
+use jiff::Timestamp;
+
+use crate::domain::algorithm::Algorithm;
 use crate::domain::ids::NoRandomness;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::NoSlug;
 use crate::store::StoreError;
 use crate::store::tx::Caused;
+use crate::sync::CannotMake;
 
 /// A refusal, or a failure of ours.
 #[derive(Debug, thiserror::Error)]
@@ -147,8 +151,8 @@ pub enum ManageError {
     #[error("The key ends earlier than that already; its end can only be brought forward.")]
     ExpiresLater,
 
-    /// Regions belong to no tenant.
-    #[error("Regions are for those who act for a tenant at the root.")]
+    /// Regions and signing keys belong to no tenant.
+    #[error("Regions and signing keys are for those who act for a tenant at the root.")]
     OnlyAtRoot,
     /// Without one nothing would ever be valid.
     #[error("{0} is the last region that keys wait for: let another join or rejoin first.")]
@@ -159,6 +163,24 @@ pub enum ManageError {
     /// Every other region comes back by itself.
     #[error("{0} is not draining.")]
     NotDraining(String),
+
+    /// One at a time.
+    #[error("A new {0} key is published already; it signs by itself as soon as every verifier can have it.")]
+    SigningKeyUnderWay(Algorithm),
+    /// No key signs twice.
+    #[error("The key has stopped signing for good.")]
+    SigningKeyRetired,
+    /// An instance would refuse what it signs.
+    #[error(
+        "Not every instance has the key yet ({0} to go); the wait for verifiers begins when all have it."
+    )]
+    SigningKeyNotEverywhere(i64),
+    /// A verifier may still go by a JWKS without it.
+    #[error("Verifiers may keep a JWKS without the key for some time yet; it can sign from {0} on.")]
+    SigningKeyTooEarly(Timestamp),
+    /// No key could be made.
+    #[error(transparent)]
+    NoSigningKey(#[from] CannotMake),
 
     /// Nothing may be issued without it.
     #[error(transparent)]
@@ -214,8 +236,12 @@ impl ManageError {
             Self::LastRequiredRegion(_) => "last_required_region",
             Self::RegionInUse(_) => "region_in_use",
             Self::NotDraining(_) => "not_draining",
+            Self::SigningKeyUnderWay(_) => "signing_key_under_way",
+            Self::SigningKeyRetired => "signing_key_retired",
+            Self::SigningKeyNotEverywhere(_) => "signing_key_not_everywhere",
+            Self::SigningKeyTooEarly(_) => "signing_key_too_early",
             Self::Store(e) if e.is_outage() => "unavailable",
-            Self::Store(_) | Self::Randomness(_) => "internal",
+            Self::Store(_) | Self::Randomness(_) | Self::NoSigningKey(_) => "internal",
         }
     }
 
@@ -260,6 +286,11 @@ impl ManageError {
             | Self::LastRequiredRegion(_)
             | Self::RegionInUse(_)
             | Self::NotDraining(_)
+            | Self::SigningKeyUnderWay(_)
+            | Self::SigningKeyRetired
+            | Self::SigningKeyNotEverywhere(_)
+            | Self::SigningKeyTooEarly(_)
+            | Self::NoSigningKey(_)
             | Self::Randomness(_)
             | Self::Store(_) => None,
         }

@@ -38,6 +38,7 @@ pub mod receipts;
 pub mod regions;
 pub mod roles;
 pub mod service_accounts;
+pub mod signing_keys;
 pub mod tenants;
 
 mod text;

@@ -101,8 +101,8 @@ impl Manage {
         Ok(replayed)
     }
 
-    /// What the caller holds in the token's own tenant, which must be a root: regions belong to no tenant.
-    async fn at_root(&self, tx: &Tx, caller: &Caller, hold: Hold) -> Result<Rights, ManageError> {
+    /// What the caller holds in the token's own tenant, which must be a root: regions and signing keys belong to no tenant.
+    pub(super) async fn at_root(&self, tx: &Tx, caller: &Caller, hold: Hold) -> Result<Rights, ManageError> {
         let own = &caller.tsg_id;
         let standing = self.admit(tx, caller, own, hold).await?;
         let tenant = tenants::find(tx, own, own).await?.ok_or(ManageError::NotFound)?;

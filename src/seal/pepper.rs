@@ -41,6 +41,12 @@ impl Pepper {
         (&self.current.id, hash)
     }
 
+    /// The id of the pepper that hashes everything new.
+    #[must_use]
+    pub fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
     /// Whether the presented secret is the one that was stored, in constant time.
     ///
     /// # Errors

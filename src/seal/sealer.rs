@@ -75,6 +75,12 @@ impl Sealer {
         Self { purpose, keys: masters.iter().map(key).collect(), nonces: SystemRandom::new() }
     }
 
+    /// The name of the master key that seals everything new.
+    #[must_use]
+    pub fn current_id(&self) -> &str {
+        &self.keys[0].0
+    }
+
     /// Seals a text for a place, which is named by any number of fields: `["ab", "c"]` and
     /// `["a", "bc"]` are different places.
     ///

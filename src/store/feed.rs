@@ -61,13 +61,17 @@ pub struct Identity {
 
 /// What an instance acknowledges when it renews its lease.
 #[derive(Clone, Copy, Debug)]
-pub struct Renewal {
+pub struct Renewal<'a> {
     /// It has applied every change up to here.
     pub applied: i64,
     /// It remembers every change above this one.
     pub low_water: i64,
     /// How long the authority must believe the lease alive: the lease and the drift margin.
     pub believed: Duration,
+    /// The revision of its keyring.
+    pub keyring: i64,
+    /// The keys of it that it cannot read.
+    pub keys_lacking: &'a [String],
 }
 
 /// The answer to one poll.
@@ -85,6 +89,10 @@ pub struct Answer {
     pub region: Option<RegionNow>,
     /// How many live instances of the region are older than this one.
     pub rank: i64,
+    /// The revision of the signing keys.
+    pub keyring: i64,
+    /// Whoever has keys of before this revision keeps no lease: one of them is compromised.
+    pub serve_from: i64,
     /// Changes after the one that was asked from, in order, at most the limit.
     pub changes: Vec<Change>,
     /// For how long the oldest of them has been there to be heard.
@@ -194,16 +202,15 @@ impl Store {
 
 impl FeedConnection {
     /// Asks over this very connection: what an instance loads and what it then polls must be of one server.
-    async fn ask(&self, sql: &str, values: super::Params<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn ask(&self, sql: &str, values: super::Params<'_>) -> Result<Vec<Row>, StoreError> {
         within(LOADING, async { Ok(self.client.query(sql, values).await?) }).await
     }
 
-    /// Writes down which history this is, if nobody has, and notices when it is another; what the
-    /// master keys of this database answer to a check.
+    /// Writes down which history this is, and the first master key, if nobody has; notices when it is another.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn note_history(&self, master_check: &str) -> Result<(History, String), StoreError> {
+    pub async fn note_history(&self, master_check: &str) -> Result<History, StoreError> {
         const INSERT: &str = include_str!("../../sql/queries/authority_insert.sql");
         const CHANGED: &str = include_str!("../../sql/queries/authority_update_changed.sql");
         const READ: &str = include_str!("../../sql/queries/authority_read.sql");
@@ -211,7 +218,7 @@ impl FeedConnection {
         self.ask(CHANGED, &[]).await?;
         let rows = self.ask(READ, &[]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Broken("the authority has one row".into()))?;
-        Ok((history(row)?, row.try_get("master_check")?))
+        history(row)
     }
 
     /// Says that the feed's head went back behind `applied`, or the restore counter behind `counter`, if one of them
@@ -257,16 +264,23 @@ impl FeedConnection {
         Ok(())
     }
 
-    /// Registers an instance, whose floor is loaded. Its first renewal will be its first lease.
+    /// Registers an instance, whose floor is loaded, and the names of its master keys. Its first renewal will be its
+    /// first lease.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn register(&self, who: &Identity, first: Renewal) -> Result<(), StoreError> {
+    pub async fn register(
+        &self,
+        who: &Identity,
+        first: Renewal<'_>,
+        masters: &[&str],
+    ) -> Result<(), StoreError> {
         const LONGEST: &str = include_str!("../../sql/queries/authority_update_longest_lease.sql");
         const INSTANCE: &str = include_str!("../../sql/queries/instance_register.sql");
         let believed = first.believed.as_secs_f64();
         self.ask(LONGEST, &[&believed]).await?;
-        let values: super::Params<'_> = &[&who.instance, &who.region, &first.applied, &first.low_water];
+        let values: super::Params<'_> =
+            &[&who.instance, &who.region, &first.applied, &first.low_water, &first.keyring, &masters];
         self.ask(INSTANCE, values).await?;
         Ok(())
     }
@@ -280,7 +294,7 @@ impl FeedConnection {
         who: &Identity,
         after: i64,
         limit: i64,
-        renewal: Option<Renewal>,
+        renewal: Option<Renewal<'_>>,
     ) -> Result<Answer, StoreError> {
         let ask: super::Params<'_> = &[&after, &limit, &who.region, &who.instance];
         let poll = self.client.query(&self.poll, ask);
@@ -288,7 +302,8 @@ impl FeedConnection {
             None => ((Renewed::NotAsked, None), within(self.timeout, async { Ok(poll.await?) }).await?),
             Some(r) => {
                 let believed = r.believed.as_secs_f64();
-                let lease: super::Params<'_> = &[&who.instance, &r.applied, &r.low_water, &believed];
+                let lease: super::Params<'_> =
+                    &[&who.instance, &r.applied, &r.low_water, &believed, &r.keyring, &r.keys_lacking];
                 // Sent together and executed in this order, each in its own transaction: the lease
                 // is committed when the poll's snapshot is taken.
                 let both = async {
@@ -335,6 +350,8 @@ fn answer(rows: &[Row], renewal: Renewed, leased_at: Option<Timestamp>) -> Resul
         head: first.try_get("head")?,
         region,
         rank: first.try_get("rank")?,
+        keyring: first.try_get("keyring")?,
+        serve_from: first.try_get("serve_from")?,
         changes,
         age: Duration::try_from_secs_f64(first.try_get("age")?).unwrap_or_default(),
         renewal,

@@ -24,6 +24,7 @@ pub mod error;
 pub mod feed;
 pub mod idempotency;
 pub mod licenses;
+pub mod master_keys;
 pub mod migrate;
 pub mod operated_regions;
 pub mod outcome;

@@ -18,8 +18,10 @@ use crate::protocol_log;
 use crate::region::{Place, PlaceCell};
 use crate::sabotage::Switch;
 use crate::store::feed::{Answer, Change, FeedConnection, History, Identity, Renewal, Renewed};
+use crate::store::master_keys::Recognised;
 use crate::store::regions::RegionNow;
 use crate::store::{Store, StoreError};
+use crate::token::keyring::{Keyring, KeyringCell};
 
 /// The most changes in one answer. When there are more, the lease is not renewed until all are heard.
 const BATCH: i64 = 10_000;
@@ -38,6 +40,8 @@ pub(super) struct Position {
     applied: i64,
     /// The authority knows that all up to here are applied.
     acknowledged: i64,
+    /// The authority knows that this keyring is loaded.
+    keyring: i64,
     lease_until: BootInstant,
 }
 
@@ -58,6 +62,7 @@ pub(super) struct Feed {
     pub wake: Arc<watch::Sender<()>>,
     pub options: SyncOptions,
     pub master_checks: Vec<String>,
+    pub keyring: Arc<KeyringCell>,
     pub status: watch::Sender<FeedStatus>,
     pub changed: mpsc::Sender<String>,
     pub spread: Spread,
@@ -77,8 +82,10 @@ impl Feed {
         self.store.unregister(self.options.who.instance).await?;
         self.options.who.instance = another(self.options.who.instance);
         // Before it loads, so that nothing is pruned that it then has not heard of.
-        let nothing = Renewal { applied: 0, low_water: 0, believed: self.options.believed() };
-        connection.register(&self.options.who, nothing).await?;
+        let keyring = self.keyring.load();
+        let nothing = Renewal { applied: 0, low_water: 0, ..self.renewal(0, &keyring) };
+        let masters: Vec<&str> = self.master_checks.iter().map(|check| named(check).0).collect();
+        connection.register(&self.options.who, nothing, &masters).await?;
         let changes = connection.load_floor(self.options.floor_limit).await?;
         let low_water = changes.first().map_or(0, |(seq, ..)| seq - 1);
         let applied = changes.last().map_or(0, |(seq, ..)| *seq);
@@ -97,7 +104,8 @@ impl Feed {
         self.knowledge.start_over(floor, applied, *instance);
         protocol_log::registered(*instance, region, &history.to_string(), asked, (low_water, applied));
         let lease_until = BootInstant::default();
-        self.position = Some(Position { history, applied, acknowledged: 0, lease_until });
+        let keyring = keyring.revision();
+        self.position = Some(Position { history, applied, acknowledged: 0, keyring, lease_until });
         Ok(())
     }
 
@@ -114,8 +122,14 @@ impl Feed {
         }
     }
 
-    fn renewal(&self, applied: i64) -> Renewal {
-        Renewal { applied, low_water: self.knowledge.low_water(), believed: self.options.believed() }
+    fn renewal<'k>(&self, applied: i64, keyring: &'k Keyring) -> Renewal<'k> {
+        Renewal {
+            applied,
+            low_water: self.knowledge.low_water(),
+            believed: self.options.believed(),
+            keyring: keyring.revision(),
+            keys_lacking: keyring.lacking(),
+        }
     }
 
     /// Polls until it is told to stop; then gives the lease back, so that no revoke has to wait for this instance.
@@ -168,8 +182,10 @@ impl Feed {
         // The lease is counted from before the question.
         let asked = clock.boot();
         let left = BootInstant::since(at.lease_until, asked);
-        let due = at.applied != at.acknowledged || left < self.options.lease / 3 * 2;
-        let renewal = due.then(|| self.renewal(at.applied));
+        let keyring = self.keyring.load();
+        let untold = at.applied != at.acknowledged || at.keyring != keyring.revision();
+        let due = untold || left < self.options.lease / 3 * 2;
+        let renewal = due.then(|| self.renewal(at.applied, &keyring));
         let answer = connection.poll(&self.options.who, at.applied, BATCH, renewal).await?;
         let answered = clock.boot();
         clock.hear(answer.now, answered);
@@ -187,7 +203,7 @@ impl Feed {
             tracing::warn!("the region has been removed: it joins anew");
             return Ok(Heard::StartOver);
         };
-        Ok(self.hear(at, asked, region, answer))
+        Ok(self.hear(at, asked, region, &keyring, answer))
     }
 
     fn stop_serving(&self) {
@@ -195,7 +211,14 @@ impl Feed {
         protocol_log::started_over(self.options.who.instance);
     }
 
-    fn hear(&mut self, mut at: Position, asked: BootInstant, now: RegionNow, answer: Answer) -> Heard {
+    fn hear(
+        &mut self,
+        mut at: Position,
+        asked: BootInstant,
+        now: RegionNow,
+        keyring: &Keyring,
+        answer: Answer,
+    ) -> Heard {
         let Identity { instance, region } = &self.options.who;
         if self.place.load().epoch() != now.epoch {
             protocol_log::placed(*instance, now.epoch);
@@ -209,10 +232,15 @@ impl Feed {
         let heard_all = i64::try_from(answer.changes.len()).is_ok_and(|n| n < BATCH);
         if answer.renewal != Renewed::NotAsked {
             at.acknowledged = self.position.map_or(at.applied, |before| before.applied);
+            at.keyring = keyring.revision();
         }
+        // As the authority has judged, but with what is so after it has written the lease down.
+        let holds = BootInstant::since(at.lease_until, asked) > Duration::ZERO;
+        let loaded = keyring.revision();
+        let keys_will_do = loaded >= answer.serve_from && (holds || loaded == answer.keyring);
         let renewed = answer.renewal == Renewed::Yes
             || (answer.renewal == Renewed::HearFirst && Switch::RenewalUnconditional.is_on());
-        if renewed && heard_all {
+        if renewed && heard_all && keys_will_do {
             let from = if Switch::LeaseFromAnswer.is_on() { self.knowledge.clock.boot() } else { asked };
             let lease = protocol_log::Lease {
                 asked,
@@ -231,7 +259,12 @@ impl Feed {
         self.knowledge.set_draining(now.state == RegionState::Draining);
         let lag = answer.head - at.applied;
         measure(region, &now, lag, if lag > 0 { answer.age } else { Duration::ZERO });
-        let status = FeedStatus { applied: at.applied, rank: answer.rank, region: Some(now) };
+        let status = FeedStatus {
+            applied: at.applied,
+            rank: answer.rank,
+            region: Some(now),
+            keyring: Some(answer.keyring),
+        };
         self.status.send_if_modified(|known| std::mem::replace(known, status.clone()) != status);
         for change in answer.changes {
             self.spread.tell_changed(&change.credential);
@@ -262,7 +295,17 @@ pub(super) async fn recognise(
     master_checks: &[String],
 ) -> Result<History, StartError> {
     let current = master_checks.first().ok_or(StartError::WrongMasterKeys)?;
-    let (history, check) = connection.note_history(current).await?;
-    // One of ours is enough: a new master key comes before the old one while keys are rotated.
-    if master_checks.contains(&check) { Ok(history) } else { Err(StartError::WrongMasterKeys) }
+    let history = connection.note_history(current).await?;
+    // A new master key comes before the old one while they are rotated.
+    let (ids, values): (Vec<&str>, Vec<&str>) = master_checks.iter().map(|check| named(check)).unzip();
+    match connection.recognise_masters(&ids, &values).await? {
+        Recognised::Own => Ok(history),
+        Recognised::Wrong => Err(StartError::WrongMasterKeys),
+        Recognised::InUse(missing) => Err(StartError::MasterKeyInUse(missing)),
+    }
+}
+
+/// The name of a master key, and what it answers to a check.
+fn named(check: &str) -> (&str, &str) {
+    check.split_once(':').unwrap_or((check, ""))
 }

@@ -3,7 +3,8 @@
 //! The feed tells an instance what changed and earns its lease. The warmer turns Pending into Valid:
 //! writes, reads back, acknowledges, flips; the sweep does so for a whole cache that is cold. The epoch says
 //! which cache that is; regions that are silent or stuck are tended. The spread knows how far every instance
-//! is, so that a revoke can return with proof. The auditor sees that nothing of this ever went wrong. All of them run beside the requests, on a thread of their own.
+//! is, so that a revoke can return with proof. The auditor sees that nothing of this ever went wrong. The
+//! signing keys are loaded when there are others, and take the steps of their life here as well. All of them run beside the requests, on a thread of their own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::directory::Knowledge;
 use crate::region::{PlaceCell, Region};
 use crate::seal::Sealer;
 use crate::store::feed::Identity;
+use crate::store::master_keys::{MasterKeyUse, Rehashed};
 use crate::store::regions::RegionNow;
 use crate::store::tx::Caused;
 use crate::store::{Store, StoreError};
@@ -28,7 +30,9 @@ mod contest;
 mod epoch;
 mod feed;
 mod gauges;
+mod key_life;
 mod offset;
+mod rehashing;
 mod signing;
 mod spread;
 mod sweep;
@@ -38,7 +42,8 @@ mod warmer;
 mod warming;
 mod watched;
 
-pub use signing::{KeyringLoadError, load_keyring};
+pub use rehashing::QUEUE as REHASH_QUEUE;
+pub use signing::{CannotMake, KeyringLoadError, load_keyring, make_signing_key};
 pub use spread::Spread;
 
 /// How often what nobody needs any more is removed.
@@ -65,6 +70,20 @@ pub struct SyncOptions {
     pub quarantine: Duration,
     /// How often caches are compared whole with the authority.
     pub audit: Duration,
+    /// How long a signing key signs.
+    pub signing_key: Duration,
+}
+
+/// What there is to sign, seal and hash with.
+pub struct Keys {
+    /// The signing keys of now.
+    pub keyring: Arc<KeyringCell>,
+    /// Seals signing keys.
+    pub sealer: Arc<Sealer>,
+    /// The check values of the master keys, `<id>:<value>`, the current one first.
+    pub master_checks: Vec<String>,
+    /// Secrets that have proved right under an earlier pepper.
+    pub proved: mpsc::Receiver<Rehashed>,
 }
 
 impl SyncOptions {
@@ -81,6 +100,12 @@ pub enum StartError {
     /// Other master keys made what is in the database.
     #[error("the master keys are not those of this database: entries and secrets could not be read")]
     WrongMasterKeys,
+    /// One was taken away too early.
+    #[error(
+        "the master key `{}` is still needed, for {} signing key(s) and {} client secret(s): put it back behind the current \
+         one in master_keys; `carnet keys master` shows when it may go", .0.master_key_id, .0.signing_keys, .0.client_secrets
+    )]
+    MasterKeyInUse(MasterKeyUse),
     /// Two installations of one name, or settings copied from another region.
     #[error(
         "the region {0} is served by instances with another Redis: set redis_url to theirs, or give this region a name of its own"
@@ -112,11 +137,13 @@ pub struct FeedStatus {
     pub rank: i64,
     /// How the region is; nothing before the first answer.
     pub region: Option<RegionNow>,
+    /// The revision of the signing keys.
+    pub keyring: Option<i64>,
 }
 
 impl FeedStatus {
     /// Before the first answer.
-    const UNHEARD: Self = Self { applied: -1, rank: 0, region: None };
+    const UNHEARD: Self = Self { applied: -1, rank: 0, region: None, keyring: None };
 }
 
 /// The running tasks.
@@ -127,7 +154,6 @@ pub struct Sync {
     stop: CancellationToken,
     broken: CancellationToken,
     tasks: TaskTracker,
-    store: Store,
 }
 
 impl Sync {
@@ -142,15 +168,17 @@ impl Sync {
         place: Arc<PlaceCell>,
         region: Region,
         options: SyncOptions,
-        master_checks: Vec<String>,
+        keys: Keys,
     ) -> Result<Self, StartError> {
+        let Keys { keyring, sealer, master_checks, proved } = keys;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (status, watching) = watch::channel(FeedStatus::UNHEARD);
         let first = watching.clone();
         let (changed, rewarm) = mpsc::channel(REWARM);
         let spread = Spread::new(store.clone());
         let (who, keep, quarantine) = (options.who.clone(), options.floor_limit, options.quarantine);
-        let (every, lease) = (options.audit, options.lease);
+        let (every, lease, longest) = (options.audit, options.lease, options.signing_key);
+        let pepper = sealer.current_id().to_owned();
         epoch::admit_cache(&store, &region, &who.region).await?;
         let mut feed = feed::Feed {
             store: store.clone(),
@@ -159,6 +187,7 @@ impl Sync {
             wake: Arc::new(watch::Sender::new(())),
             options,
             master_checks,
+            keyring: Arc::clone(&keyring),
             status,
             changed,
             spread: spread.clone(),
@@ -180,6 +209,14 @@ impl Sync {
             warming::Warming { store: store.clone(), knowledge, region, region_name, status: watching };
         let sweep = sweep::Sweep { warming: warming.clone(), instance: who.instance, lease };
         let auditor = auditor::Auditor { warming: warming.clone(), instance: who.instance, every };
+        let refresher = signing::Refresher {
+            store: store.clone(),
+            sealer: Arc::clone(&sealer),
+            cell: keyring,
+            status: first.clone(),
+            wake: Arc::clone(&feed.wake),
+        };
+        let key_life = key_life::KeyLife { store: store.clone(), sealer, longest };
         let wake = feed.wake.subscribe();
         let warmer = warmer::Warmer { warming, wake, changed: rewarm, aside: HashMap::new() };
         let tended = Arc::clone(&sweep.warming.knowledge);
@@ -193,18 +230,16 @@ impl Sync {
         tasks.spawn_local(vital().live(auditor.run(stop.clone())));
         tasks.spawn_local(vital().live(gauges::run(store.clone(), stop.clone())));
         tasks.spawn_local(vital().live(spread.clone().run(stop.clone())));
+        tasks.spawn_local(vital().live(refresher.run(stop.clone())));
+        tasks.spawn_local(vital().live(key_life.run(stop.clone())));
+        tasks.spawn_local(rehashing::run(store.clone(), pepper, proved, stop.clone()));
         tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
-        Ok(Self { spread, first, stop, broken, tasks, store })
+        Ok(Self { spread, first, stop, broken, tasks })
     }
 
     /// Waits for the first answer of the feed, and not for long: without a lease it serves all the same.
     pub async fn first_lease(&self) {
         drop(tokio::time::timeout(FIRST_LEASE, self.first.clone().changed()).await);
-    }
-
-    /// Looks at the signing keys again now and then.
-    pub fn keep_keyring(&self, sealer: Arc<Sealer>, cell: Arc<KeyringCell>) {
-        self.tasks.spawn_local(signing::refresh(self.store.clone(), sealer, cell, self.stop.clone()));
     }
 
     /// Resolves when a task has ended by a mistake of ours. Without it the instance would go on in

@@ -1,19 +1,27 @@
-//! Signing keys from store to memory: opened, parsed once, looked at again now and then.
+//! Signing keys from store to memory: opened, parsed once, and loaded again as soon as the feed says that there are others.
+//!
+//! A key that cannot be read, and does not sign, is left out and told of: it will not sign before everybody can read it. When
+//! the one that signs cannot be read, a start fails, and an instance that runs goes on with the keys that it has.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::FeedStatus;
 use crate::domain::algorithm::Algorithm;
 use crate::seal::Sealer;
+use crate::store::signing_keys::{NewSigningKey, StoredKey};
 use crate::store::tx::Caused;
 use crate::store::{Store, StoreError};
 use crate::token::keyring::{Keyring, KeyringCell, KeyringEntry};
 use crate::token::signer::SigningKey;
 
-/// How often the keys are looked at again. A key is published for much longer before it signs.
+/// How often the keys are looked at again when nobody says that there are others.
 const REFRESH: Duration = Duration::from_secs(30);
+/// The same when they could not be loaded.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why there are no keys to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -40,55 +48,115 @@ impl Caused for KeyringLoadError {
     }
 }
 
-/// Loads the keys, making the first one of each algorithm if there is none.
+/// No key could be made, or none sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no signing key can be made")]
+pub struct CannotMake;
+
+impl From<CannotMake> for KeyringLoadError {
+    fn from(error: CannotMake) -> Self {
+        Self::Unusable { kid: "(new)".into(), why: error.to_string() }
+    }
+}
+
+/// Loads the keys of a start, making the first one of each algorithm if there is none.
 ///
 /// # Errors
 /// [`KeyringLoadError`].
-pub async fn load_keyring(store: &Store, sealer: &Sealer) -> Result<Keyring, KeyringLoadError> {
-    let mut stored = store.list_signing_keys().await?;
-    let missing =
-        Algorithm::ALL.into_iter().filter(|a| !stored.iter().any(|k| k.active && k.algorithm == a.as_str()));
-    let missing: Vec<Algorithm> = missing.collect();
-    if !missing.is_empty() {
-        for algorithm in missing {
-            make_first(store, sealer, algorithm).await?;
+pub async fn load_keyring(store: &Store, sealer: &Arc<Sealer>) -> Result<Keyring, KeyringLoadError> {
+    let stored = store.read_keyring().await?.keys;
+    for algorithm in Algorithm::ALL {
+        if !stored.iter().any(|key| key.active && key.algorithm == algorithm.as_str()) {
+            let first = make_signing_key(Arc::clone(sealer), algorithm).await?;
+            store.insert_first_signing_key(&first).await?;
         }
-        stored = store.list_signing_keys().await?;
     }
-    let mut entries = Vec::with_capacity(stored.len());
-    for key in stored {
-        let unusable = |why: String| KeyringLoadError::Unusable { kid: key.kid.clone(), why };
-        let algorithm: Algorithm = key.algorithm.parse().map_err(|_| unusable("unknown algorithm".into()))?;
-        let der = sealer.open(&[key.kid.as_bytes()], &key.sealed).map_err(|e| unusable(e.to_string()))?;
-        let parsed = SigningKey::from_pkcs8(algorithm, &der).map_err(|e| unusable(e.to_string()))?;
-        if parsed.kid() != key.kid {
-            return Err(unusable("it is stored under another key's thumbprint".into()));
-        }
-        entries.push(KeyringEntry { key: parsed, active: key.active });
-    }
-    Keyring::new(entries).map_err(|e| KeyringLoadError::Keyring(e.to_string()))
+    read_keyring(store, sealer).await
 }
 
-async fn make_first(store: &Store, sealer: &Sealer, algorithm: Algorithm) -> Result<(), KeyringLoadError> {
-    let unusable = |why: String| KeyringLoadError::Unusable { kid: "(new)".into(), why };
-    let (key, der) = SigningKey::generate(algorithm).map_err(|e| unusable(e.to_string()))?;
-    let row = sealer.seal(&[key.kid().as_bytes()], &der).map_err(|e| unusable(e.to_string()))?;
-    store.insert_first_signing_key(key.kid(), algorithm.as_str(), &row).await?;
-    Ok(())
-}
-
-/// Looks again until it is told to stop. What cannot be read now is tried again; the keys at hand go
-/// on serving.
-pub(super) async fn refresh(
-    store: Store,
+/// Makes a key, on a thread where nobody waits for anything else: RSA takes a while.
+///
+/// # Errors
+/// [`CannotMake`].
+pub async fn make_signing_key(
     sealer: Arc<Sealer>,
-    cell: Arc<KeyringCell>,
-    stop: CancellationToken,
-) {
-    while stop.run_until_cancelled(tokio::time::sleep(REFRESH)).await.is_some() {
-        match load_keyring(&store, &sealer).await {
-            Ok(keyring) => cell.store(keyring),
-            Err(error) => tracing::warn!(%error, "the signing keys could not be looked at"),
+    algorithm: Algorithm,
+) -> Result<NewSigningKey, CannotMake> {
+    let make = move || {
+        let (key, der) = SigningKey::generate(algorithm).map_err(|_| CannotMake)?;
+        let row = sealer.seal(&[key.kid().as_bytes()], &der).map_err(|_| CannotMake)?;
+        Ok(NewSigningKey { kid: key.kid().to_owned(), algorithm, sealed: row })
+    };
+    tokio::task::spawn_blocking(make).await.unwrap_or(Err(CannotMake))
+}
+
+async fn read_keyring(store: &Store, sealer: &Sealer) -> Result<Keyring, KeyringLoadError> {
+    let stored = store.read_keyring().await?;
+    let (mut entries, mut lacking) = (Vec::with_capacity(stored.keys.len()), Vec::new());
+    for StoredKey { kid, algorithm, active, sealed } in stored.keys {
+        match open(sealer, &kid, &algorithm, &sealed) {
+            Ok(key) => entries.push(KeyringEntry { key, active }),
+            Err(why) if active => return Err(KeyringLoadError::Unusable { kid, why }),
+            Err(why) => {
+                tracing::warn!(kid, why, "a signing key is left out");
+                lacking.push(kid);
+            }
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    metrics::gauge!("carnet_signing_keys_unreadable").set(lacking.len() as f64);
+    let keyring = Keyring::new(entries).map_err(|e| KeyringLoadError::Keyring(e.to_string()))?;
+    Ok(keyring.as_of(stored.revision, lacking))
+}
+
+fn open(sealer: &Sealer, kid: &str, algorithm: &str, row: &[u8]) -> Result<SigningKey, String> {
+    let algorithm: Algorithm = algorithm.parse().map_err(|_| "unknown algorithm".to_owned())?;
+    let der = sealer.open(&[kid.as_bytes()], row).map_err(|e| e.to_string())?;
+    let key = SigningKey::from_pkcs8(algorithm, &der).map_err(|e| e.to_string())?;
+    if key.kid() == kid { Ok(key) } else { Err("it is stored under another key's thumbprint".to_owned()) }
+}
+
+/// Loads the keys again whenever there are others, and wakes the feed, which tells that they are loaded.
+pub(super) struct Refresher {
+    pub store: Store,
+    pub sealer: Arc<Sealer>,
+    pub cell: Arc<KeyringCell>,
+    pub status: watch::Receiver<FeedStatus>,
+    pub wake: Arc<watch::Sender<()>>,
+}
+
+impl Refresher {
+    /// Until it is told to stop. What cannot be read now is tried again; the keys at hand go on serving.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut wait = REFRESH;
+        while stop.run_until_cancelled(self.until_due(wait)).await.is_some() {
+            wait = match read_keyring(&self.store, &self.sealer).await {
+                Ok(keyring) => {
+                    let lacking = keyring.lacking().len();
+                    self.cell.store(keyring);
+                    self.wake.send_replace(());
+                    if lacking == 0 { REFRESH } else { AGAIN }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the signing keys could not be loaded; those at hand go on serving");
+                    AGAIN
+                }
+            };
+        }
+    }
+
+    async fn until_due(&mut self, wait: Duration) {
+        let known = self.cell.load().revision();
+        let others = self.status.wait_for(|now| now.keyring.is_some_and(|revision| revision != known));
+        // Without a feed there is nobody to say so.
+        let late = tokio::time::sleep(if wait == AGAIN { AGAIN } else { REFRESH });
+        if wait == AGAIN {
+            late.await;
+        } else {
+            tokio::select! {
+                heard = others => if heard.is_err() { tokio::time::sleep(REFRESH).await },
+                () = late => {}
+            }
         }
     }
 }

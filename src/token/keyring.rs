@@ -33,6 +33,8 @@ pub struct Keyring {
     algorithms: Vec<Algorithm>,
     verifying: HashMap<String, VerifyingKey>,
     jwks: Vec<u8>,
+    revision: i64,
+    lacking: Vec<String>,
 }
 
 /// Why these keys make no keyring.
@@ -83,7 +85,25 @@ impl Keyring {
                 signing.push(key);
             }
         }
-        Ok(Self { signing, algorithms, verifying, jwks })
+        Ok(Self { signing, algorithms, verifying, jwks, revision: 0, lacking: Vec::new() })
+    }
+
+    /// The same, as the keys of this revision, of which these could not be read.
+    #[must_use]
+    pub fn as_of(self, revision: i64, lacking: Vec<String>) -> Self {
+        Self { revision, lacking, ..self }
+    }
+
+    /// Which keyring this is; the store counts them.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// The keys that should be in it and could not be read.
+    #[must_use]
+    pub fn lacking(&self) -> &[String] {
+        &self.lacking
     }
 
     /// The key that signs with this algorithm now, if there is one.

@@ -49,6 +49,7 @@ async fn renew(client: &tokio_postgres::Client, region: &str) -> String {
     let renew = include_str!("../../sql/queries/instance_renew_lease.sql");
     let who = format!("'00000000-0000-0000-0000-00000000000{region}'::uuid");
     let renew = renew.replace("$1", &who).replace("$2", "0").replace("$3", "0").replace("$4", "30.4");
+    let renew = renew.replace("$5", "(SELECT revision FROM keyring)").replace("$6", "'{}'");
     let answer = client.simple_query(&renew).await.expect("an answer");
     let row = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

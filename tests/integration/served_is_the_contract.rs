@@ -34,6 +34,7 @@ fn concrete(template: &str) -> String {
         "{tsg_id}" => "1000000001",
         "{api_key_id}" => "4203815079",
         "{region}" => "eu-west",
+        "{kid}" => "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
         parameter if parameter.starts_with('{') => "0193f8a2-6c1e-7b11-9d2a-3f1f5e8c7a10",
         literal => literal,
     });

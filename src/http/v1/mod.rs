@@ -14,6 +14,7 @@ mod regions;
 mod roles;
 mod secrets;
 mod service_accounts;
+mod signing_keys;
 mod tenants;
 mod whoami;
 
@@ -26,6 +27,11 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/regions/{region}", [get(regions::find), delete(regions::remove)]);
     routes.at("/v1/regions/{region}/drain", [post(regions::drain)]);
     routes.at("/v1/regions/{region}/rejoin", [post(regions::rejoin)]);
+    routes.at("/v1/signing-keys", [get(signing_keys::list), post(signing_keys::create)]);
+    routes.at("/v1/signing-keys/{kid}", [get(signing_keys::find)]);
+    routes.at("/v1/signing-keys/{kid}/promote", [post(signing_keys::promote)]);
+    routes.at("/v1/signing-keys/{kid}/revoke", [post(signing_keys::revoke)]);
+    routes.at("/v1/master-keys", [get(signing_keys::master_keys)]);
     routes.at("/v1/tenants", [get(tenants::list), post(tenants::create)]);
     routes.at("/v1/tenants/{tsg_id}", [get(tenants::find), patch(tenants::change)]);
     routes.at("/v1/tenants/{tsg_id}/licenses", [get(licenses::list), post(licenses::create)]);

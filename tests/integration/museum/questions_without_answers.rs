@@ -30,9 +30,10 @@ async fn revoke_meanwhile(before: &str) -> (Answer, Duration) {
     let connection = store.connect_feed(Arc::new(watch::Sender::new(()))).await.expect("connected");
     let head = sql_value(&scene.database_url, "SELECT max(seq) FROM change").await.expect("a change");
     let applied = head.parse().expect("a number");
-    let renewal = Renewal { applied, low_water: 0, believed: LEASE };
+    let keyring = store.read_keyring().await.expect("a keyring").revision;
+    let renewal = Renewal { applied, low_water: 0, believed: LEASE, keyring, keys_lacking: &[] };
     let who = Identity { instance: Uuid::from_u128(7), region: "local".to_owned() };
-    connection.register(&who, renewal).await.expect("registered");
+    connection.register(&who, renewal, &[]).await.expect("registered");
     let asking = tokio::spawn(async move {
         loop {
             // What it says is lost on the way.

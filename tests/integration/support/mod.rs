@@ -4,6 +4,7 @@ pub mod client;
 pub mod contract;
 pub mod events;
 pub mod forge;
+pub mod keys;
 #[path = "../../stage/proxy/mod.rs"]
 #[allow(dead_code, reason = "the fault suite uses all of it")]
 pub mod link;
