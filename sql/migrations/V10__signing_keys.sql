@@ -173,7 +173,7 @@ BEGIN
         v_new := p_new_kid;
     END IF;
     UPDATE keyring SET serve_from = revision;
-    UPDATE signing_key SET revision = (SELECT serve_from FROM keyring) WHERE kid = p_kid;
+    UPDATE signing_key SET revision = (SELECT r.revision FROM keyring r) WHERE kid = p_kid;
     PERFORM tell_of_key(p_kid, 'revoke', p_actor, jsonb_build_object('reason', p_reason, 'replaced_by', v_new));
     RETURN NULL;
 END $$;

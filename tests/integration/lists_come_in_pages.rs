@@ -94,6 +94,6 @@ async fn the_catalogue_is_for_every_account_that_is_alive() {
     assert_eq!(products["items"][0]["product"], "prisma_access");
     assert_eq!(products["next_cursor"], Value::Null);
     let permissions = get("/v1/permissions").await.expect(200).json();
-    assert_eq!(permissions["items"].as_array().map(Vec::len), Some(8));
+    assert_eq!(permissions["items"].as_array().map(Vec::len), Some(9));
     get("/v1/tenants").await.expect(403);
 }

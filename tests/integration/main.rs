@@ -43,6 +43,7 @@ mod settings_of_the_environment;
 mod several_secrets;
 mod signing_keys;
 mod signing_keys_are_operated;
+mod signing_keys_by_the_standards;
 mod starting;
 mod support;
 mod sweeps_walk;

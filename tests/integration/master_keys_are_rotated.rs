@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const NEW: &str = "new:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 
 async fn start(scene: &Scene, master_keys: &str) -> Result<Server, String> {
-    let settings = json!({ "master_keys": master_keys });
+    let settings = json!({ "master_keys": master_keys, "issuer": "https://id.example" });
     Server::try_start(config(&scene.database_url, &scene.redis_url, &settings)).await
 }
 
@@ -33,7 +33,7 @@ const HASHED_ANEW: &str = "SELECT count(*) FROM client_secret WHERE pepper = 'ne
 
 #[tokio::test]
 async fn an_old_master_key_goes_when_nothing_needs_it_and_not_before() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(&json!({ "issuer": "https://id.example" })).await;
     let idle = scene.account("idle").await;
     scene.token_of(&idle, &[]).await;
     let token = scene.admin_token().await;
@@ -94,7 +94,7 @@ async fn an_old_master_key_goes_when_nothing_needs_it_and_not_before() {
 
 #[tokio::test]
 async fn a_wrong_secret_is_never_hashed_anew() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::with(&json!({ "issuer": "https://id.example" })).await;
     let account = scene.account("attacked").await;
     scene.token_of(&account, &[]).await;
     let both = start(&scene, &format!("{NEW},{MASTER_KEY}")).await.expect("it knows both");

@@ -50,7 +50,7 @@ impl Scene {
         loop {
             let shown = self.signing_key(kid).await;
             let found = &shown[member];
-            if *found == wanted || (wanted.is_null() && !found.is_null()) {
+            if !found.is_null() && (wanted.is_null() || *found == wanted) {
                 return shown;
             }
             assert!(started.elapsed() < PATIENCE, "{member} is not {wanted}: {shown}");
