@@ -20,6 +20,7 @@
 //! - A change is appended to the outbox by the last statement of its transaction
 //!   ([`store::tx`]), so that the order of `seq` is the order of commits.
 //! - Nothing is answered without a lease, not even what was read from Postgres ([`directory`]).
+//! - A key signs only when every instance that may answer has it (`sync`).
 //! - What is taken away is answered with a receipt, by [`manage::receipts`] and nobody else.
 //! - An outage is a 503 with `Retry-After`, never the client's fault ([`http`]).
 //! - Only [`http`] says `StatusCode`.

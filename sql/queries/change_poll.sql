@@ -1,5 +1,5 @@
 -- What happened after $1: at most $2 changes, and in every answer the time, the history it belongs to, the head of
--- the feed, how this region is, which signing keys there are, and how many live instances of the region are older.
+-- the feed, how this region and the keyring are, and how many live instances of the region are older.
 SELECT clock_timestamp() AS now,
        n.system_identifier, n.timeline, n.incarnation, n.restore_counter,
        (a.system_identifier, a.timeline, a.incarnation)

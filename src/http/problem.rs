@@ -243,7 +243,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::LastRequiredRegion(_)
         | E::RegionInUse(_)
         | E::NotDraining(_)
-        | E::SigningKeyUnderWay(_)
+        | E::SigningKeyUnderWay
         | E::SigningKeyRetired
         | E::SigningKeyNotEverywhere(_)
         | E::SigningKeyTooEarly(_) => StatusCode::CONFLICT,

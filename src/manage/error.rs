@@ -5,7 +5,6 @@
 
 use jiff::Timestamp;
 
-use crate::domain::algorithm::Algorithm;
 use crate::domain::ids::NoRandomness;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::NoSlug;
@@ -165,8 +164,10 @@ pub enum ManageError {
     NotDraining(String),
 
     /// One at a time.
-    #[error("A new {0} key is published already; it signs by itself as soon as every verifier can have it.")]
-    SigningKeyUnderWay(Algorithm),
+    #[error(
+        "A new key of this algorithm is published already; it signs by itself as soon as every verifier can have it."
+    )]
+    SigningKeyUnderWay,
     /// No key signs twice.
     #[error("The key has stopped signing for good.")]
     SigningKeyRetired,
@@ -236,7 +237,7 @@ impl ManageError {
             Self::LastRequiredRegion(_) => "last_required_region",
             Self::RegionInUse(_) => "region_in_use",
             Self::NotDraining(_) => "not_draining",
-            Self::SigningKeyUnderWay(_) => "signing_key_under_way",
+            Self::SigningKeyUnderWay => "signing_key_under_way",
             Self::SigningKeyRetired => "signing_key_retired",
             Self::SigningKeyNotEverywhere(_) => "signing_key_not_everywhere",
             Self::SigningKeyTooEarly(_) => "signing_key_too_early",
@@ -286,7 +287,7 @@ impl ManageError {
             | Self::LastRequiredRegion(_)
             | Self::RegionInUse(_)
             | Self::NotDraining(_)
-            | Self::SigningKeyUnderWay(_)
+            | Self::SigningKeyUnderWay
             | Self::SigningKeyRetired
             | Self::SigningKeyNotEverywhere(_)
             | Self::SigningKeyTooEarly(_)

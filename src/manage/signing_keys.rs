@@ -103,7 +103,7 @@ impl Manage {
             let kid = before.as_deref().unwrap_or(&key.kid);
             let kid = Kid::parse(kid).map_err(|e| StoreError::Broken(e.to_string().into()))?;
             if before.is_none() {
-                refused(signing_keys::publish(tx, &key, &caller.client_id).await?, algorithm)?;
+                refused(signing_keys::publish(tx, &key, &caller.client_id).await?)?;
             }
             let value = signing_keys::find(tx, &kid).await?.ok_or(ManageError::NotFound)?;
             Ok(Made { value, replayed: before.is_some() })
@@ -126,8 +126,7 @@ impl Manage {
             needs(&self.at_root(tx, caller, Hold::Caller).await?, Permission::SigningKey)?;
             let replayed = once::claim(tx, caller, &caller.tsg_id, once, kid.as_str()).await?.is_some();
             if !replayed {
-                let stepped = signing_keys::promote(tx, kid, &caller.client_id).await?;
-                refused(stepped, Algorithm::RS256)?;
+                refused(signing_keys::promote(tx, kid, &caller.client_id).await?)?;
             }
             let value = signing_keys::find(tx, kid).await?.ok_or(ManageError::NotFound)?;
             Ok(Made { value, replayed })
@@ -154,8 +153,7 @@ impl Manage {
         let successor = self.new_signing_key(known.algorithm).await?;
         let revoke = async |tx: &mut Tx| {
             needs(&self.at_root(tx, caller, Hold::Caller).await?, Permission::SigningKey)?;
-            let stepped = signing_keys::revoke(tx, kid, reason, &caller.client_id, &successor).await?;
-            refused(stepped, known.algorithm)
+            refused(signing_keys::revoke(tx, kid, reason, &caller.client_id, &successor).await?)
         };
         self.in_tenant("signing_key.revoke", &caller.tsg_id, revoke).await?;
         self.until_everywhere(caller, kid, patience).await
@@ -202,11 +200,11 @@ impl Manage {
     }
 }
 
-fn refused(stepped: Option<NotStepped>, algorithm: Algorithm) -> Result<(), ManageError> {
+fn refused(stepped: Option<NotStepped>) -> Result<(), ManageError> {
     Err(match stepped {
         None => return Ok(()),
         Some(NotStepped::Unknown) => ManageError::NotFound,
-        Some(NotStepped::UnderWay) => ManageError::SigningKeyUnderWay(algorithm),
+        Some(NotStepped::UnderWay) => ManageError::SigningKeyUnderWay,
         Some(NotStepped::Retired) => ManageError::SigningKeyRetired,
         Some(NotStepped::NotEverywhere(awaited)) => ManageError::SigningKeyNotEverywhere(awaited),
         Some(NotStepped::TooEarly(possible_at)) => ManageError::SigningKeyTooEarly(possible_at),

@@ -9,8 +9,9 @@
 //! - [`CheckValue`]: tells an instance that was started with another master key, and tells nothing
 //!   else.
 //!
-//! To rotate, put a new master key first: everything new is made with it, everything old still
-//! opens with the one it names.
+//! To rotate, add a new master key behind the old one everywhere, then put it first: everything new
+//! is made with it, everything old still opens with the one it names. What is old is made anew as
+//! soon as nobody makes more of it (`sync`); then the old one may go, and no sooner.
 //!
 //! Wiped when dropped: the text and the bytes of a master key, and everything that was opened.
 //! The keys that *ring* has prepared are not (it offers no way); they live as long as the process.

@@ -128,14 +128,14 @@ pub(super) struct Refresher {
 impl Refresher {
     /// Until it is told to stop. What cannot be read now is tried again; the keys at hand go on serving.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut wait = REFRESH;
-        while stop.run_until_cancelled(self.until_due(wait)).await.is_some() {
+        let (mut wait, mut tried) = (REFRESH, None);
+        while stop.run_until_cancelled(self.until_due(wait, tried)).await.is_some() {
+            tried = self.status.borrow().keyring;
             wait = match read_keyring(&self.store, &self.sealer).await {
                 Ok(keyring) => {
-                    let lacking = keyring.lacking().len();
                     self.cell.store(keyring);
                     self.wake.send_replace(());
-                    if lacking == 0 { REFRESH } else { AGAIN }
+                    REFRESH
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the signing keys could not be loaded; those at hand go on serving");
@@ -145,18 +145,15 @@ impl Refresher {
         }
     }
 
-    async fn until_due(&mut self, wait: Duration) {
-        let known = self.cell.load().revision();
-        let others = self.status.wait_for(|now| now.keyring.is_some_and(|revision| revision != known));
-        // Without a feed there is nobody to say so.
-        let late = tokio::time::sleep(if wait == AGAIN { AGAIN } else { REFRESH });
-        if wait == AGAIN {
-            late.await;
-        } else {
-            tokio::select! {
-                heard = others => if heard.is_err() { tokio::time::sleep(REFRESH).await },
-                () = late => {}
-            }
+    /// Until there is a keyring that is neither the one at hand nor the one that was `tried` last, or it is late.
+    async fn until_due(&mut self, late: Duration, tried: Option<i64>) {
+        let known = Some(self.cell.load().revision());
+        let another =
+            |now: &FeedStatus| now.keyring.is_some() && now.keyring != known && now.keyring != tried;
+        tokio::select! {
+            // Without a feed there is nobody to say so.
+            heard = self.status.wait_for(another) => if heard.is_err() { tokio::time::sleep(REFRESH).await },
+            () = tokio::time::sleep(late) => {}
         }
     }
 }

@@ -62,6 +62,7 @@ async fn a_field_has_the_length_that_the_contract_gives_it() {
         ("ApiKeyChange", scene.path("api-keys/42"), json!({}), &["name", "comment"]),
         ("TenantChange", format!("/v1/tenants/{}", scene.tsg_id), json!({}), &["name"]),
         ("Revocation", scene.path("api-keys/42/revoke"), json!({}), &["reason"]),
+        ("Compromise", format!("/v1/signing-keys/{}/revoke", "x".repeat(43)), json!({}), &["reason"]),
     ];
     let status = async |schema: &str, path: &str, body: &Value| {
         let method = if schema.ends_with("Change") { Method::PATCH } else { Method::POST };

@@ -77,8 +77,8 @@ async fn rfc_7517_section_9_2_a_private_key_is_nowhere_in_the_clear() {
         (0..text.len()).step_by(2).map(pair).collect()
     };
     let row = hex(&sealed);
-    let sealer = MasterKeys::parse([MASTER_KEY]).expect("a key").sealer(Purpose::SigningKey);
-    let opened = sealer.open(&[kid.as_bytes()], &row).expect("it is ours");
+    let keys = MasterKeys::parse([MASTER_KEY]).expect("a key");
+    let opened = keys.sealer(Purpose::SigningKey).open(&[kid.as_bytes()], &row).expect("it is ours");
     assert!(opened.windows(5).any(|part| part == [0x06, 0x03, 0x2b, 0x65, 0x70]), "PKCS#8 of Ed25519");
     for part in opened.windows(16) {
         assert!(!row.windows(16).any(|clear| clear == part), "in the clear");

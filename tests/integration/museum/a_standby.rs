@@ -146,7 +146,7 @@ async fn promote(former: &str, standby: &str, proxy: &Proxy) {
     proxy.lead_to(standby);
     run_sql(standby, "SELECT pg_promote()").await;
     let feed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE query LIKE '%CROSS JOIN authority a%' AND pid <> pg_backend_pid()";
+                WHERE query LIKE '%AS same_history%' AND pid <> pg_backend_pid()";
     run_sql(former, feed).await;
     until(standby, "SELECT timeline FROM authority", "2").await;
 }
