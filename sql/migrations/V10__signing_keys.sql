@@ -3,13 +3,14 @@
 -- How a state is written: status 'published' before it signs, and again (superseded) after it has signed; 'active' while it
 -- signs; 'retired' once it is in no JWKS, without its private half. So a program of before, which knows only these three, goes
 -- on publishing what it has to publish.
+ALTER TABLE signing_key ALTER sealed DROP NOT NULL;
+UPDATE signing_key SET sealed = NULL WHERE status = 'retired';
 ALTER TABLE signing_key
     ADD superseded       boolean NOT NULL DEFAULT false,  -- another one signs in its place
     ADD revoke_reason    text,                            -- why somebody took it out at once
     ADD revision         bigint NOT NULL DEFAULT 0,       -- of the keyring in which it got its present state
     ADD state_changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ADD everywhere_at    timestamptz,                     -- when every instance was seen to know of its present state
-    ALTER sealed DROP NOT NULL,
     ADD CONSTRAINT signing_key_sealed CHECK ((status = 'retired') = (sealed IS NULL)),
     ADD CONSTRAINT signing_key_superseded CHECK (NOT superseded OR status <> 'active'),
     ADD CONSTRAINT signing_key_reason CHECK (revoke_reason IS NULL OR status = 'retired');

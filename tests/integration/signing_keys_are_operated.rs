@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::scene::Scene;
-use crate::support::stores::run_sql;
+use crate::support::stores::{empty_database, run_sql, sql_value};
 
 #[tokio::test]
 async fn only_who_acts_for_a_root_may_look_and_only_with_the_permission_may_act() {
@@ -167,4 +167,39 @@ async fn the_database_refuses_what_a_tenant_below_asks_for() {
             run_sql(&scene.database_url, &tried).await;
         }
     }
+}
+
+/// What a version before these steps has left behind goes on as it was.
+#[tokio::test]
+async fn a_key_that_signed_before_there_were_steps_goes_on_signing() {
+    let url = empty_database().await;
+    for migration in [
+        include_str!("../../sql/migrations/V1__nouns.sql"),
+        include_str!("../../sql/migrations/V2__feed.sql"),
+        include_str!("../../sql/migrations/V3__isolation.sql"),
+        include_str!("../../sql/migrations/V4__predefined.sql"),
+        include_str!("../../sql/migrations/V5__region_states.sql"),
+        include_str!("../../sql/migrations/V6__regions.sql"),
+        include_str!("../../sql/migrations/V7__withdrawals.sql"),
+        include_str!("../../sql/migrations/V8__audit.sql"),
+        include_str!("../../sql/migrations/V9__bounds.sql"),
+    ] {
+        run_sql(&url, &format!("BEGIN; {migration}; COMMIT")).await;
+    }
+    let before = "INSERT INTO signing_key (kid, algorithm, status, sealed, created_at)
+        VALUES ('old', 'RS256', 'active', '\\x010461', clock_timestamp() - interval '7 days'), ('gone', 'RS256', 'retired', '\\x00', '2020-01-01');
+        INSERT INTO region (region, state) VALUES ('eu', 'required');
+        INSERT INTO instance (instance, region, applied, low_water, lease_until)
+        VALUES (gen_random_uuid(), 'eu', 0, 0, clock_timestamp() + interval '1 hour')";
+    run_sql(&url, before).await;
+    run_sql(&url, &format!("BEGIN; {}; COMMIT", include_str!("../../sql/migrations/V10__signing_keys.sql")))
+        .await;
+    let shown = "SELECT string_agg(concat_ws(' ', kid, state, awaited, now() - state_changed_at > interval '6 days'), ', ' ORDER BY kid)
+        FROM signing_key_shown";
+    let shown = sql_value(&url, shown).await;
+    assert_eq!(shown.as_deref(), Some("gone retired 0 t, old signing 0 t"));
+    // A server of before, which runs until it is stopped, holds up what it may not know of.
+    run_sql(&url, "SELECT publish_signing_key('new', 'RS256', '\\x010461', 'me')").await;
+    let awaited = "SELECT awaited FROM signing_key_shown WHERE kid = 'new'";
+    assert_eq!(sql_value(&url, awaited).await.as_deref(), Some("1"));
 }
