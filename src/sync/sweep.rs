@@ -103,7 +103,8 @@ impl Sweep {
                         self.hold(self.lease.min(EVERY)).await;
                         EVERY
                     }
-                    Ok(Swept::Elsewhere) => EVERY,
+                    // Who has the claim may be gone, or not reach the cache.
+                    Ok(Swept::Elsewhere) => LEFT_TO_OTHERS,
                     failed => {
                         tracing::debug!(?failed, "a sweep did not finish");
                         self.hold(Duration::ZERO).await;
@@ -114,6 +115,7 @@ impl Sweep {
             }
         })
         .await;
+        self.hold(Duration::ZERO).await;
     }
 
     fn jitter(&self) -> Duration {
@@ -152,7 +154,8 @@ impl Sweep {
             let cold = step.cold.entries.len() + step.cold.poisoned.len();
             // Where so much is cold, what lies beyond would be looked at for nothing.
             let reach = if cold < BATCH { REACH } else { BATCH };
-            let rest = if catching_up || cold > 0 { REST } else { REST.max(took * REST_WHEN_WARM) };
+            let rest =
+                if catching_up || cold > 0 { REST } else { (took * REST_WHEN_WARM).clamp(REST, CLAIM / 5) };
             // The authority may be far away: it is asked for the next ones while these are warmed.
             let (warmed, next) = try_join!(self.warm(&step.cold), async {
                 tokio::time::sleep(rest).await;

@@ -42,9 +42,6 @@ impl Warmer {
         stop.run_until_cancelled(async {
             let mut wait = PENDING.0;
             loop {
-                if self.wake.has_changed().unwrap_or(false) {
-                    wait = PENDING.0;
-                }
                 let pending = match self.round().await {
                     Ok(pending) => pending,
                     Err(error) => {
@@ -56,6 +53,7 @@ impl Warmer {
                     tokio::time::sleep(wait + self.turn()).await;
                     wait = (wait * 5 / 4).min(PENDING.1);
                 } else {
+                    wait = PENDING.0;
                     // A change, or a look now and then for what was left over.
                     let _ = tokio::time::timeout(IDLE, self.wake.changed()).await;
                     tokio::time::sleep(self.turn()).await;
