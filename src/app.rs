@@ -20,6 +20,7 @@ use crate::config::{Config, Tls};
 use crate::http::server::{Listeners, serve, serve_health};
 use crate::http::streams::Streams;
 use crate::manage::Manage;
+use crate::outgoing::Outgoing;
 use crate::seal::{MasterKeys, Purpose};
 use crate::store::feed::Identity;
 use crate::store::tx::Caused;
@@ -38,7 +39,7 @@ struct Connections {
     doubtful: usize,
     /// For tenants that callers name.
     lineage: usize,
-    /// For the warmer and the spread.
+    /// For the warmer, the spread, and what may be used once only.
     reserve: usize,
 }
 
@@ -139,7 +140,8 @@ impl App {
         let keyring = Arc::new(KeyringCell::new(keyring));
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
         let (rehash, proved) = mpsc::channel(REHASH_QUEUE);
-        let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters, rehash);
+        let outgoing = Outgoing::new(&config.outgoing_allowed_hosts, config.outgoing_ca_file.as_deref())?;
+        let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters, rehash, outgoing);
 
         // For many entries at once, which nobody waits for.
         let region = parts.region(10).context("redis_url")?;

@@ -94,6 +94,9 @@ pub struct RawConfig {
     event_streams: usize,
     #[serde(default = "defaults::event_stream_seconds")]
     event_stream_seconds: u64,
+    #[serde(default)]
+    outgoing_allowed_hosts: String,
+    outgoing_ca_file: Option<PathBuf>,
 }
 
 mod defaults {
@@ -218,6 +221,10 @@ pub struct Config {
     pub event_streams: usize,
     /// How long each of them may be, before its client has to connect again.
     pub event_stream: Duration,
+    /// Hosts that may be asked even where they are not public.
+    pub outgoing_allowed_hosts: Vec<String>,
+    /// Certificates for outgoing requests beside the system's.
+    pub outgoing_ca_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -305,6 +312,11 @@ impl RawConfig {
         if self.workers == 0 {
             return bad("workers", "must be at least 1");
         }
+        let hosts = self.outgoing_allowed_hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
+        let outgoing_allowed_hosts: Vec<String> = hosts.map(str::to_owned).collect();
+        if outgoing_allowed_hosts.iter().any(|host| host.contains(['/', '@', '*'])) {
+            return bad("outgoing_allowed_hosts", "must be names of hosts, separated by commas");
+        }
         Ok(Config {
             bind: self.bind,
             health_bind: self.health_bind,
@@ -331,6 +343,8 @@ impl RawConfig {
             shutdown: Duration::from_secs(self.shutdown_seconds),
             event_streams: self.event_streams,
             event_stream: Duration::from_secs(self.event_stream_seconds),
+            outgoing_allowed_hosts,
+            outgoing_ca_file: self.outgoing_ca_file,
         })
     }
 }

@@ -7,7 +7,7 @@
 //! **Arrows.** A module may use those left of it, never the reverse; modules in one brace do not
 //! know each other:
 //!
-//! `domain ← { seal, clock } ← { store, region } ← { token, directory } ← sync ← { issue, verify, manage }
+//! `domain ← { seal, clock, outgoing } ← { store, region } ← { token, directory } ← { once, sync } ← { issue, verify, manage }
 //! ← http ← app ← { dev, cli } ← main`
 //!
 //! Beside them all are `sabotage`, switches that take a protection away, in builds for tests only, and
@@ -35,6 +35,8 @@ pub mod domain;
 pub mod http;
 pub mod issue;
 pub mod manage;
+pub mod once;
+pub mod outgoing;
 mod protocol_log;
 pub mod region;
 mod sabotage;

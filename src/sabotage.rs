@@ -24,6 +24,10 @@ pub enum Switch {
     NoEpoch,
     /// A request joins a question to the authority that was asked before it came.
     JoinAnyFlight,
+    /// What may be used once only is used again.
+    NoOnce,
+    /// An assertion that is meant for another server is taken.
+    AnyAudience,
 }
 
 impl Switch {
@@ -40,6 +44,8 @@ impl Switch {
             Self::ServeArmed => "serve_armed",
             Self::NoEpoch => "no_epoch",
             Self::JoinAnyFlight => "join_any_flight",
+            Self::NoOnce => "no_once",
+            Self::AnyAudience => "any_audience",
         }
     }
 

@@ -10,13 +10,15 @@ const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// What counts how often something happened.
-pub const COUNTERS: [(&str, &str); 11] = [
+pub const COUNTERS: [(&str, &str); 13] = [
     (
         "carnet_secrets_rehashed_total",
         "Client secrets that this instance has hashed under the current master key",
     ),
     ("carnet_tokens_total", "Answers of the token endpoint, by outcome"),
     ("carnet_tokens_rejected_total", "Bearer tokens that were refused, by why"),
+    ("carnet_assertions_rejected_total", "Assertions of clients that were refused for what they say, by why"),
+    ("carnet_client_keys_fetched_total", "Requests for the keys of a client's jwks_uri, by outcome"),
     ("carnet_lookups_total", "Records that a request was judged by, by where they came from"),
     (
         "carnet_entries_unreadable_total",
@@ -125,6 +127,10 @@ pub(super) fn introduce(region: &str) {
     for name in AT_ZERO_IN_REGION {
         metrics::counter!(name, "region" => region.to_owned()).increment(0);
     }
+    for outcome in ["fetched", "failed"] {
+        metrics::counter!("carnet_client_keys_fetched_total", "outcome" => outcome).increment(0);
+    }
+    metrics::counter!("carnet_assertions_rejected_total", "why" => "used_before").increment(0);
     for of in ["redis", "memory"] {
         for why in ["missing", "unreadable", "stale", "divergent"] {
             let region = region.to_owned();

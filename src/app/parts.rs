@@ -13,8 +13,10 @@ use crate::directory::flights::Flights;
 use crate::directory::{Directory, Knowledge};
 use crate::http::server::Worker;
 use crate::http::streams::Streams;
-use crate::issue::TokenIssuer;
+use crate::issue::{RemoteKeys, TokenIssuer};
 use crate::manage::Manage;
+use crate::once::Once;
+use crate::outgoing::Outgoing;
 use crate::region::{Place, PlaceCell, Region, RegionError};
 use crate::seal::{MasterKeys, Pepper, Purpose, Sealer};
 use crate::store::Store;
@@ -37,6 +39,9 @@ pub(super) struct Parts {
     rehash: mpsc::Sender<Rehashed>,
     accepted: Arc<AcceptedTokens>,
     flights: Arc<Flights>,
+    outgoing: Outgoing,
+    remote_keys: Arc<RemoteKeys>,
+    once: Arc<Once>,
     pub clock: Arc<Clock>,
     pub knowledge: Arc<Knowledge>,
     pub place: Arc<PlaceCell>,
@@ -51,6 +56,7 @@ impl Parts {
         keyring: Arc<KeyringCell>,
         masters: MasterKeys,
         rehash: mpsc::Sender<Rehashed>,
+        outgoing: Outgoing,
     ) -> Self {
         let clock = Arc::new(Clock::default());
         let connections = Connections::of(&config);
@@ -62,7 +68,6 @@ impl Parts {
         );
         Self {
             issuer,
-            store,
             keyring,
             pepper: Arc::new(masters.pepper()),
             entry_sealer: Arc::new(masters.sealer(Purpose::CacheEntry)),
@@ -70,8 +75,12 @@ impl Parts {
             rehash,
             accepted: Arc::default(),
             flights: Arc::new(flights),
+            remote_keys: Arc::new(RemoteKeys::new(outgoing.clone(), Arc::clone(&clock))),
+            once: Arc::new(Once::new(store.clone())),
+            outgoing,
             knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
             clock,
+            store,
             streams: Arc::new(Streams::new(config.event_streams, config.event_stream, config.region.clone())),
             place: Arc::new(PlaceCell::new(Place::nowhere(&config.region))),
             config,
@@ -92,6 +101,7 @@ impl Parts {
             keys: Arc::clone(&self.masters),
             rng: Arc::new(SystemRandom::new()),
             issuer: self.issuer.to_string(),
+            outgoing: self.outgoing.clone(),
             domain: self.config.domain.clone(),
             revoke_wait: self.config.revoke_wait,
         }
@@ -106,6 +116,8 @@ impl Parts {
             keyring: Arc::clone(&self.keyring),
             pepper: Arc::clone(&self.pepper),
             rehash: self.rehash.clone(),
+            remote_keys: Arc::clone(&self.remote_keys),
+            once: Arc::clone(&self.once),
             issuer: Arc::clone(&self.issuer),
             random: SystemRandom::new(),
         };

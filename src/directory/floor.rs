@@ -64,7 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::record::Record;
+    use crate::domain::record::{ClientKeys, Record};
 
     fn entry(credential: &str, version: i64, read_seq: i64) -> Entry {
         let record = Record {
@@ -74,6 +74,7 @@ mod tests {
             path: vec![],
             enabled: true,
             secrets: vec![],
+            client_keys: ClientKeys::default(),
             keys: vec![],
             grants: vec![],
         };

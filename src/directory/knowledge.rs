@@ -237,7 +237,7 @@ impl Knowledge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::record::Record;
+    use crate::domain::record::{ClientKeys, Record};
 
     fn reading(version: i64, read_seq: i64) -> Entry {
         let record = Record {
@@ -247,6 +247,7 @@ mod tests {
             path: vec![],
             enabled: true,
             secrets: vec![],
+            client_keys: ClientKeys::default(),
             keys: vec![],
             grants: vec![],
         };

@@ -3,9 +3,12 @@
 //! No I/O, no async, no wire formats beyond what serde derives.
 
 pub mod algorithm;
+pub mod assertion;
+pub mod credential_id;
 pub mod ids;
 pub mod key;
 pub mod numbering;
+pub mod public_key;
 pub mod record;
 pub mod region;
 pub mod region_name;

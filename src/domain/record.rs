@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
+use super::assertion::AssertionAlgorithm;
+use super::credential_id::CredentialId;
+use super::public_key::PublicKey;
 
 /// Whether a part of a record may be served. Other states are not in records at all. A flip goes upwards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Record {
     pub enabled: bool,
     /// Its secrets, pending and valid.
     pub secrets: Vec<SecretPart>,
+    /// The public keys that its assertions are verified by. Left out where there are none, as by programs of before.
+    #[serde(default, skip_serializing_if = "ClientKeys::is_empty")]
+    pub client_keys: ClientKeys,
     /// The API keys bound to it, pending and valid.
     pub keys: Vec<KeyPart>,
     /// Its roles and where they hold.
@@ -58,6 +64,51 @@ pub struct SecretPart {
     pub hash: [u8; 32],
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+}
+
+/// What a client's assertions are verified by (RFC 7523 §2.2): keys of the account's own, or an address to fetch them
+/// from. None of it is ever pending: whoever does not know of a new key asks the authority before it refuses.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientKeys {
+    /// Its own.
+    #[serde(default)]
+    pub keys: Vec<ClientKeyPart>,
+    /// Where they are, when they are not here.
+    #[serde(default)]
+    pub jwks_uri: Option<KeyAddressPart>,
+}
+
+/// One public key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientKeyPart {
+    /// What tokens name it by.
+    pub credential_id: CredentialId,
+    /// What its owner calls it (RFC 7517 §4.5).
+    pub kid: Option<String>,
+    /// The one algorithm it is for, when its owner has said so (RFC 7517 §4.4).
+    pub alg: Option<AssertionAlgorithm>,
+    /// The key.
+    pub key: PublicKey,
+}
+
+/// Where keys are fetched from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyAddressPart {
+    /// What tokens name it by.
+    pub credential_id: CredentialId,
+    /// The address, `https`.
+    pub uri: String,
+}
+
+impl ClientKeys {
+    /// Whether there is nothing to verify an assertion by.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.jwks_uri.is_none()
+    }
 }
 
 /// One API key of a record, with what its product says of tokens.
@@ -189,6 +240,21 @@ impl Record {
     #[must_use]
     pub fn secret(&self, credential_id: &str, now: Timestamp) -> Option<&SecretPart> {
         self.secrets.iter().find(|s| s.credential_id == credential_id).filter(|s| !is_over(s.expires_at, now))
+    }
+
+    /// Whether what a client proved itself by may still do so; nothing when it is gone.
+    #[must_use]
+    pub fn proof(&self, id: &CredentialId, now: Timestamp) -> Option<Liveness> {
+        let ClientKeys { keys, jwks_uri } = &self.client_keys;
+        match id {
+            CredentialId::Secret(id) => self.secret(id.as_str(), now).map(|secret| secret.status),
+            CredentialId::ClientKey(_) => {
+                keys.iter().any(|key| key.credential_id == *id).then_some(Liveness::Valid)
+            }
+            CredentialId::KeyAddress(_) => {
+                jwks_uri.as_ref().filter(|address| address.credential_id == *id).map(|_| Liveness::Valid)
+            }
+        }
     }
 
     /// The keys that are not over.

@@ -254,6 +254,9 @@ fn status(error: &ManageError) -> StatusCode {
         | E::ExpiresInPast
         | E::ExpiresLater
         | E::InvalidName(_)
+        | E::KeysOrAddress
+        | E::InvalidClientKey(..)
+        | E::InvalidAddress(_)
         | E::UnknownPermission(_)
         | E::RoleRequired
         | E::UnknownRole(_)

@@ -38,6 +38,16 @@ where
     (Method::POST, web::post().to(handler))
 }
 
+/// `PUT`, answered by this handler.
+pub fn put<F, Args>(handler: F) -> Served
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    (Method::PUT, web::put().to(handler))
+}
+
 /// `PATCH`, answered by this handler.
 pub fn patch<F, Args>(handler: F) -> Served
 where

@@ -6,16 +6,12 @@
 //! | pending | 503 | 503 | management |
 //! | valid | product | product | management |
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::{Entitled, TokenError};
+use super::{TokenError, pending};
 use crate::directory::Verdict;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::record::{KeyPart, Liveness, Record, SecretPart};
-use crate::domain::secret::Secret;
-use crate::seal::Pepper;
+use crate::domain::record::{KeyPart, Liveness, Record};
 
 /// How long a management token lives, seconds.
 const MANAGEMENT_LIFETIME: i64 = 900;
@@ -86,7 +82,7 @@ impl Entitlement {
         }
     }
 
-    fn ends_at(&self) -> Option<Timestamp> {
+    pub fn ends_at(&self) -> Option<Timestamp> {
         match self {
             Self::Management => None,
             Self::Product(key) => key.expires_at,
@@ -94,63 +90,12 @@ impl Entitlement {
     }
 }
 
-/// Judges who asks, then what it gets. One answer for unknown, wrong, disabled and expired.
-pub(super) fn entitle(
-    pepper: &Pepper,
-    record: Option<&Arc<Record>>,
-    presented: &Secret,
+/// The table above.
+pub(super) fn choose(
+    record: &Record,
     target: Target<'_>,
     now: Timestamp,
-) -> Verdict<Result<Entitled, TokenError>> {
-    let Some(record) = record else {
-        pepper.verify_nothing(presented);
-        return Verdict::Doubtful(Err(TokenError::InvalidClient));
-    };
-    let outcome = authenticate(pepper, record, presented, now).and_then(|secret| {
-        let entitlement = choose(record, target, now)?;
-        let ends_at = [secret.expires_at, entitlement.ends_at()].into_iter().flatten().min();
-        let record = Arc::clone(record);
-        Ok(Entitled { record, credential_id: presented.public_id(), entitlement, ends_at })
-    });
-    match outcome {
-        Ok(entitled) => Verdict::Final(Ok(entitled)),
-        Err(Verdict::Final(error)) => Verdict::Final(Err(error)),
-        Err(Verdict::Armed(error)) => Verdict::Armed(Err(error)),
-        Err(Verdict::Doubtful(error)) => Verdict::Doubtful(Err(error)),
-    }
-}
-
-/// The secret of the record that was presented, if it may authenticate.
-fn authenticate<'r>(
-    pepper: &Pepper,
-    record: &'r Record,
-    presented: &Secret,
-    now: Timestamp,
-) -> Result<&'r SecretPart, Verdict<TokenError>> {
-    let Some(secret) = record.secret(presented.public_id().as_str(), now) else {
-        pepper.verify_nothing(presented);
-        return Err(Verdict::Doubtful(TokenError::InvalidClient));
-    };
-    match pepper.verify(&secret.pepper, &secret.hash, presented) {
-        Ok(true) => {}
-        // A secret's hash never changes, so any reading of it may refuse.
-        Ok(false) => return Err(Verdict::Final(TokenError::InvalidClient)),
-        Err(unknown) => {
-            tracing::error!(%unknown, "a secret cannot be compared");
-            return Err(Verdict::Doubtful(TokenError::ServerError));
-        }
-    }
-    if !record.enabled {
-        return Err(Verdict::Doubtful(TokenError::InvalidClient));
-    }
-    match secret.status {
-        Liveness::Valid => Ok(secret),
-        Liveness::Pending => Err(Verdict::Armed(pending())),
-    }
-}
-
-/// The table above.
-fn choose(record: &Record, target: Target<'_>, now: Timestamp) -> Result<Entitlement, Verdict<TokenError>> {
+) -> Result<Entitlement, Verdict<TokenError>> {
     let wanted = |key: &&KeyPart| match target {
         Target::Unsaid => true,
         Target::Management => false,
@@ -168,20 +113,21 @@ fn choose(record: &Record, target: Target<'_>, now: Timestamp) -> Result<Entitle
     }
 }
 
-fn pending() -> TokenError {
-    TokenError::temporarily_unavailable("Not yet valid in every region; try again shortly")
-}
-
 #[cfg(test)]
 mod tests {
     use ring::rand::SystemRandom;
     use rstest::rstest;
     use uuid::Uuid;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::ids::PublicId;
-    use crate::domain::secret::SecretKind;
-    use crate::seal::{MasterKeys, generate_master_key};
+    use crate::domain::record::{ClientKeys, SecretPart};
+    use crate::domain::secret::{Secret, SecretKind};
+    use crate::issue::authenticate::Proof;
+    use crate::issue::{Refusal, entitled, verdict};
+    use crate::seal::{MasterKeys, Pepper, generate_master_key};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
     const ISSUER: &str = "https://id.example";
@@ -226,6 +172,7 @@ mod tests {
             path: vec!["1".into()],
             enabled: true,
             secrets: vec![part],
+            client_keys: ClientKeys::default(),
             keys: vec![],
             grants: vec![],
         };
@@ -236,10 +183,18 @@ mod tests {
         fn ask(self, resource: Option<&str>) -> Verdict<Result<Entitlement, TokenError>> {
             let target = Target::of(resource, ISSUER);
             let record = Arc::new(self.record);
-            match entitle(&self.pepper, Some(&record), &self.secret, target, NOW) {
-                Verdict::Final(outcome) => Verdict::Final(outcome.map(|e| e.entitlement)),
-                Verdict::Armed(outcome) => Verdict::Armed(outcome.map(|e| e.entitlement)),
-                Verdict::Doubtful(outcome) => Verdict::Doubtful(outcome.map(|e| e.entitlement)),
+            let proof = Proof::Secret(record.credential.clone(), self.secret);
+            let proven = proof.judge(&self.pepper, Some(&record), None, NOW);
+            let outcome = verdict(proven.and_then(|proven| entitled(Some(&record), proven, target, NOW)));
+            let shown = |outcome: Result<_, _>| match outcome {
+                Ok(super::super::Entitled { entitlement, .. }) => Ok(entitlement),
+                Err(Refusal::Error(error)) => Err(error),
+                Err(Refusal::NeedsKeys(_)) => panic!("nobody has an address"),
+            };
+            match outcome {
+                Verdict::Final(outcome) => Verdict::Final(shown(outcome)),
+                Verdict::Armed(outcome) => Verdict::Armed(shown(outcome)),
+                Verdict::Doubtful(outcome) => Verdict::Doubtful(shown(outcome)),
             }
         }
     }

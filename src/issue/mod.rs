@@ -9,40 +9,60 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 
-use crate::directory::{Directory, Outage, Served};
-use crate::domain::ids::PublicId;
+use crate::directory::{Directory, Outage, Served, Verdict};
+use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
-use crate::domain::secret::Secret;
+use crate::once::Once;
 use crate::seal::Pepper;
 use crate::store::master_keys::Rehashed;
 use crate::token::claims::{AccessClaims, Audience};
 use crate::token::keyring::KeyringCell;
 
+mod authenticate;
 mod client_credentials;
-mod client_secret;
 mod error;
 mod scope;
 
+use authenticate::{FetchedKeys, Proof, Proven, Unproven};
+pub use authenticate::{PresentedAssertion, PresentedSecret, RemoteKeys};
 use client_credentials::{Entitlement, Target};
 pub use error::TokenError;
 use scope::Scope;
+
+/// How often keys are fetched for one request: once, and once more when they have moved meanwhile.
+const KEY_FETCHES: usize = 3;
 
 /// A token request as it was sent (RFC 6749 §4.4.2), with whatever the client proves itself by.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRequest<'a> {
     /// The one grant there is: `client_credentials`.
     pub grant_type: &'a str,
-    /// Who asks.
-    pub client_id: &'a str,
-    /// What it proves itself by.
-    pub client_secret: &'a PresentedSecret,
+    /// Who asks, and what it proves itself by.
+    pub client: &'a Presented,
     /// What is asked for (RFC 6749 §3.3).
     pub scope: Option<&'a str>,
     /// For which API (RFC 8707 §2).
     pub resource: Option<&'a str>,
 }
 
-pub use client_secret::PresentedSecret;
+/// What a client proves itself by, as it was sent.
+#[derive(Debug)]
+pub enum Presented {
+    /// RFC 6749 §2.3.1.
+    Secret {
+        /// Who it says it is.
+        client_id: String,
+        /// The secret.
+        client_secret: PresentedSecret,
+    },
+    /// RFC 7523 §2.2.
+    Assertion {
+        /// Who it says it is, when it says so beside the assertion.
+        client_id: Option<String>,
+        /// The JWT.
+        assertion: PresentedAssertion,
+    },
+}
 
 /// A successful answer (RFC 6749 §5.1).
 #[derive(Clone)]
@@ -75,6 +95,10 @@ pub struct TokenIssuer {
     pub pepper: Arc<Pepper>,
     /// Takes the hashes of secrets that proved right under an earlier pepper.
     pub rehash: mpsc::Sender<Rehashed>,
+    /// The keys that clients publish elsewhere.
+    pub remote_keys: Arc<RemoteKeys>,
+    /// Knows what was used before.
+    pub once: Arc<Once>,
     /// The `iss` of every token, and the audience of the management API.
     pub issuer: Arc<str>,
     /// For `jti`.
@@ -84,9 +108,9 @@ pub struct TokenIssuer {
 /// What the caller is entitled to, as its record says.
 struct Entitled {
     record: Arc<Record>,
-    credential_id: PublicId,
+    credential_id: CredentialId,
     entitlement: Entitlement,
-    /// When the secret, and the key if there is one, come to their end.
+    /// When what it proved itself by, and the key if there is one, come to their end.
     ends_at: Option<Timestamp>,
 }
 
@@ -99,25 +123,23 @@ impl TokenIssuer {
         if request.grant_type != "client_credentials" {
             return Err(TokenError::UnsupportedGrantType);
         }
-        let secret = client_secret::read(request)?;
+        // Before Postgres was ever heard there is no time to judge by.
+        let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
+        let proof = Proof::read(request.client, &self.issuer, now)?;
         let scope = Scope::parse(request.scope)?;
         let target = Target::of(request.resource, &self.issuer);
-        let entitled = self
-            .directory
-            .decide(request.client_id, |record, now| {
-                client_credentials::entitle(&self.pepper, record, &secret, target, now)
-            })
-            .await?;
-        let entitled = Served::transpose(entitled)?;
-        self.rehash(&entitled.value, &secret);
+        let entitled = self.entitle(&proof, target).await?;
+        self.use_up(&proof).await?;
+        self.rehash(&entitled.value, &proof);
         let tenant = self.tenant(&entitled.value, &scope).await?;
         let claims = self.claims(&entitled, &scope, &tenant)?;
         self.sign(&entitled, claims)
     }
 
-    /// Whoever proved right under an earlier pepper is hashed anew, beside this answer; some other time when it is
-    /// not the moment.
-    fn rehash(&self, entitled: &Entitled, secret: &Secret) {
+    /// Whoever proved right by a secret under an earlier pepper is hashed anew, beside this answer; some other time when
+    /// it is not the moment.
+    fn rehash(&self, entitled: &Entitled, proof: &Proof) {
+        let Proof::Secret(_, secret) = proof else { return };
         let mut known = entitled.record.secrets.iter();
         let known = known.find(|known| known.credential_id == entitled.credential_id.as_str());
         if known.is_some_and(|known| known.pepper != self.pepper.current_id()) {
@@ -125,6 +147,28 @@ impl TokenIssuer {
             let credential_id = entitled.credential_id.to_string();
             drop(self.rehash.try_send(Rehashed { credential_id, hash }));
         }
+    }
+
+    /// Judges who asks, then what it gets. Keys that are elsewhere are fetched in between; should the address have changed
+    /// meanwhile, once more.
+    async fn entitle(&self, proof: &Proof, target: Target<'_>) -> Result<Served<Entitled>, TokenError> {
+        let mut fetched: Option<FetchedKeys> = None;
+        for _ in 0..KEY_FETCHES {
+            let judged = self.directory.decide(proof.client_id(), |record, now| {
+                let proven = proof.judge(&self.pepper, record, fetched.as_ref(), now);
+                verdict(proven.and_then(|proven| entitled(record, proven, target, now)))
+            });
+            match Served::transpose(judged.await?) {
+                Ok(entitled) => return Ok(entitled),
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::NeedsKeys(uri)) => {
+                    let Proof::Assertion(assertion) = proof else { return Err(TokenError::ServerError) };
+                    let at = self.remote_keys.at(&uri, |keys| assertion.is_settled_by(keys));
+                    fetched = Some(at.await?);
+                }
+            }
+        }
+        Err(TokenError::temporarily_unavailable("The client's keys are being moved; try again"))
     }
 
     /// The tenant that the token is for, as its line from the root: the account's own, or the
@@ -198,6 +242,42 @@ impl TokenIssuer {
         let access_token = key.sign(&claims).map_err(|_| TokenError::ServerError)?;
         Ok(IssuedToken { access_token, expires_in: claims.exp - claims.iat, scope: claims.scope })
     }
+}
+
+/// Why a request ends, or is judged again.
+enum Refusal {
+    Error(TokenError),
+    NeedsKeys(String),
+}
+
+/// What a proven client gets of this record, by the one grant there is.
+fn entitled(
+    record: Option<&Arc<Record>>,
+    proven: Proven,
+    target: Target<'_>,
+    now: Timestamp,
+) -> Result<Entitled, Unproven> {
+    let record = record.ok_or(Verdict::Doubtful(TokenError::InvalidClient))?;
+    let entitlement = client_credentials::choose(record, target, now)?;
+    let ends_at = [proven.ends_at, entitlement.ends_at()].into_iter().flatten().min();
+    Ok(Entitled { record: Arc::clone(record), credential_id: proven.credential_id, entitlement, ends_at })
+}
+
+fn verdict(outcome: Result<Entitled, Unproven>) -> Verdict<Result<Entitled, Refusal>> {
+    let refused = |error| Err(Refusal::Error(error));
+    match outcome {
+        Ok(entitled) => Verdict::Final(Ok(entitled)),
+        Err(Unproven::Refused(Verdict::Final(error))) => Verdict::Final(refused(error)),
+        Err(Unproven::Refused(Verdict::Armed(error))) => Verdict::Armed(refused(error)),
+        Err(Unproven::Refused(Verdict::Doubtful(error))) => Verdict::Doubtful(refused(error)),
+        // By the keys that are there every reading is judged again.
+        Err(Unproven::NeedsKeys(uri)) => Verdict::Final(Err(Refusal::NeedsKeys(uri))),
+    }
+}
+
+/// What is not yet in every region: told only to a client that has proved itself.
+fn pending() -> TokenError {
+    TokenError::temporarily_unavailable("Not yet valid in every region; try again shortly")
 }
 
 impl From<Outage> for TokenError {

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use crate::domain::ids::NoRandomness;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::NoSlug;
+use crate::outgoing::NoAddress;
 use crate::store::StoreError;
 use crate::store::tx::Caused;
 use crate::sync::CannotMake;
+use crate::token::client_jwks::NoClientKey;
 
 /// A refusal, or a failure of ours.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +94,16 @@ pub enum ManageError {
     /// Another new secret is on its way to take its place.
     #[error("The secret is being rotated: another one is about to take its place.")]
     RotationUnderWay,
+
+    /// Keys are here or elsewhere.
+    #[error("Give keys or jwks_uri, and not both.")]
+    KeysOrAddress,
+    /// One of the keys is not one that assertions could be verified by.
+    #[error("keys[{0}]: {1}.")]
+    InvalidClientKey(usize, NoClientKey),
+    /// The keys cannot be fetched from there.
+    #[error("jwks_uri {0}.")]
+    InvalidAddress(#[from] NoAddress),
 
     /// No such permissions.
     #[error("There is no permission {}.", .0.join(", "))]
@@ -216,6 +228,10 @@ impl ManageError {
             Self::SecretExpired => "secret_expired",
             Self::SecretNotActive => "secret_not_active",
             Self::RotationUnderWay => "rotation_under_way",
+            Self::KeysOrAddress => "keys_or_jwks_uri",
+            Self::InvalidClientKey(_, NoClientKey::Private(_)) => "private_key",
+            Self::InvalidClientKey(..) => "invalid_client_key",
+            Self::InvalidAddress(_) => "invalid_jwks_uri",
             Self::UnknownPermission(_) => "unknown_permission",
             Self::RoleNameTaken(_) => "role_name_taken",
             Self::RoleRequired => "role_required",
@@ -255,6 +271,8 @@ impl ManageError {
             Self::EndsInPast => Some("ends_at"),
             Self::ExpiresInPast | Self::ExpiresLater => Some("expires_at"),
             Self::InvalidName(_) | Self::ServiceAccountNameTaken(_) | Self::RoleNameTaken(_) => Some("name"),
+            Self::KeysOrAddress | Self::InvalidClientKey(..) => Some("keys"),
+            Self::InvalidAddress(_) => Some("jwks_uri"),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
             Self::UnknownPrincipal(_) => Some("principal"),

@@ -19,6 +19,7 @@ use crate::domain::ids::NoRandomness;
 use crate::domain::numbering;
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
+use crate::outgoing::Outgoing;
 use crate::seal::MasterKeys;
 use crate::store::caller::{self, Asker, Hold, Standing};
 use crate::store::{Committed, Store, StoreError, Tx, audit};
@@ -66,6 +67,8 @@ pub struct Manage {
     pub rng: Arc<dyn SecureRandom + Send + Sync>,
     /// The audience that a management token must have.
     pub issuer: String,
+    /// Where keys may be fetched from.
+    pub outgoing: Outgoing,
     /// The end of every `client_id`.
     pub domain: String,
     /// How long a change that takes something away waits for every instance.

@@ -19,6 +19,7 @@ pub mod access_policies;
 pub mod api_keys;
 pub mod audit;
 pub mod caller;
+pub mod client_keys;
 pub mod client_secrets;
 pub mod error;
 pub mod feed;
@@ -38,6 +39,7 @@ pub mod settle;
 pub mod signing_keys;
 pub mod tenants;
 pub mod tx;
+pub mod used_once;
 
 mod columns;
 mod tls;

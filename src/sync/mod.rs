@@ -302,5 +302,8 @@ async fn prune(store: Store, keep: usize, stop: CancellationToken) {
             Ok(upto) => receipts_after = upto,
             Err(error) => tracing::debug!(%error, "pruning did not happen this time"),
         }
+        if let Err(error) = store.prune_used_once().await {
+            tracing::debug!(%error, "what was used once is forgotten the next time");
+        }
     }
 }

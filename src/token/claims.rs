@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rejected::Rejected;
-use crate::domain::ids::PublicId;
+use crate::domain::credential_id::CredentialId;
 
 /// How far the clocks of two instances may differ, in seconds. It is granted to `iat` alone: a
 /// token never lives past its `exp`.
@@ -45,8 +45,8 @@ pub struct AccessClaims {
     pub product: Option<String>,
     /// The roles its account holds in the tenant (RFC 9068 §2.2.3.1).
     pub roles: Vec<String>,
-    /// The secret that was presented: when it is revoked, online checks refuse the token.
-    pub credential_id: PublicId,
+    /// What the client proved itself by: when that is gone, online checks refuse the token.
+    pub credential_id: CredentialId,
 }
 
 /// The `aud` claim: one audience, or several (RFC 7519 §4.1.3).

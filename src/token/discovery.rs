@@ -9,6 +9,7 @@
 use serde::Serialize;
 
 use crate::domain::algorithm::Algorithm;
+use crate::domain::assertion::AssertionAlgorithm;
 
 /// Scopes without a meaning here, which clients send by habit. (`tsg_id:<n>`, which has one,
 /// cannot be listed: there are as many as tenants.)
@@ -22,6 +23,7 @@ pub struct AuthorizationServerMetadata {
     jwks_uri: String,
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
+    token_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
     /// Demanded by both documents, and empty lists "MUST be omitted" (RFC 8414 §3.2; some readers
     /// do refuse one). `none` is the registered value that promises neither code nor token.
     response_types_supported: Vec<&'static str>,
@@ -47,7 +49,12 @@ impl AuthorizationServerMetadata {
             token_endpoint: format!("{issuer}/oauth2/token"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             grant_types_supported: vec!["client_credentials"],
-            token_endpoint_auth_methods_supported: vec!["client_secret_basic", "client_secret_post"],
+            token_endpoint_auth_methods_supported: vec![
+                "client_secret_basic",
+                "client_secret_post",
+                "private_key_jwt",
+            ],
+            token_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
             response_types_supported: vec!["none"],
             scopes_supported: HABITUAL_SCOPES.to_vec(),
         }
@@ -83,7 +90,8 @@ mod tests {
             "token_endpoint": "https://id.example/oauth2/token",
             "jwks_uri": "https://id.example/.well-known/jwks.json",
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
             "response_types_supported": ["none"],
             "scopes_supported": ["openid", "email", "profile"],
         });

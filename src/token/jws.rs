@@ -65,14 +65,14 @@ pub fn verify<'k>(
 }
 
 /// What was signed, and its parts: `(header.payload, header, payload, signature)`.
-fn split(compact: &str) -> Option<(&str, &str, &str, &str)> {
+pub(super) fn split(compact: &str) -> Option<(&str, &str, &str, &str)> {
     let (signed, signature) = compact.rsplit_once('.')?;
     let (header, payload) = signed.split_once('.')?;
     (!payload.contains('.')).then_some((signed, header, payload, signature))
 }
 
 /// No padding, no other alphabet, no spare bits: two texts never mean the same bytes.
-fn decode(part: &str) -> Result<Vec<u8>, Rejected> {
+pub(super) fn decode(part: &str) -> Result<Vec<u8>, Rejected> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejected::NotBase64Url)
 }
 
@@ -85,7 +85,7 @@ fn read_header(json: &[u8]) -> Result<Header<'_>, Rejected> {
 }
 
 /// Media types ignore case, and may come with `application/` in front (RFC 7515 §4.1.9).
-fn is_type(given: &str, wanted: &str) -> bool {
+pub(super) fn is_type(given: &str, wanted: &str) -> bool {
     const PREFIX: &str = "application/";
     let bare = match given.split_at_checked(PREFIX.len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,

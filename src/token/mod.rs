@@ -7,6 +7,7 @@
 //! - [`signer`] and [`verifying`]: the two halves of a key;
 //! - [`jws`]: the strict reading of a compact signature (RFC 7515);
 //! - [`keyring`]: the keys of one moment, and their JWKS;
+//! - [`client_jwks`] and [`assertion`]: clients' own keys, and what they sign with them (RFC 7523);
 //! - [`accepted`]: tokens that have passed before need not be verified twice;
 //! - [`discovery`]: the metadata documents.
 //!
@@ -14,7 +15,9 @@
 //! *behind* a token is still good is not this room's question but `directory`'s; both must say yes.
 
 pub mod accepted;
+pub mod assertion;
 pub mod claims;
+pub mod client_jwks;
 pub mod discovery;
 pub mod jws;
 pub mod keyring;

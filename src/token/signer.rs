@@ -17,9 +17,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::verifying::{Jwk, PublicKey, VerifyingKey};
+use super::verifying::{Jwk, VerifyingKey};
 use super::{ACCESS_TOKEN_TYPE, MAX_TOKEN_BYTES};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::public_key::PublicKey;
 
 /// A private key that signs access tokens with one algorithm.
 pub struct SigningKey {

@@ -1,4 +1,4 @@
-//! May this request pass? The token itself, *and* the secret and key behind it.
+//! May this request pass? The token itself, *and* what is behind it: the secret or client key, and the API key.
 //!
 //! A JWT alone says what was true when it was signed. Here the record behind it is judged again, so
 //! a live token of a revoked key, or of a secret that is gone, fails at once.
@@ -14,7 +14,7 @@ use crate::token::accepted::AcceptedTokens;
 use crate::token::claims::AccessClaims;
 use crate::token::keyring::KeyringCell;
 
-/// A token that holds, and so do the secret and the key behind it.
+/// A token that holds, and so do what its client proved itself by and the API key behind it.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// What the token says.
@@ -74,7 +74,7 @@ impl Verifier {
     }
 }
 
-/// Judges what is behind a token: account, secret and key.
+/// Judges what is behind a token: account, what it proved itself by, and API key.
 fn behind(
     claims: &AccessClaims,
     issuer: &str,
@@ -83,7 +83,7 @@ fn behind(
 ) -> Verdict<Result<Uuid, VerifyError>> {
     let gone = || Verdict::Doubtful(Err(VerifyError::Invalid));
     let Some(record) = record.filter(|r| r.enabled) else { return gone() };
-    let Some(secret) = record.secret(claims.credential_id.as_str(), now) else { return gone() };
+    let Some(proof) = record.proof(&claims.credential_id, now) else { return gone() };
     let audience = match &claims.api_key_id {
         None => issuer,
         Some(id) => {
@@ -95,7 +95,7 @@ fn behind(
             }
         }
     };
-    if secret.status == Liveness::Pending || !claims.aud.includes(audience) {
+    if proof == Liveness::Pending || !claims.aud.includes(audience) {
         return gone();
     }
     Verdict::Final(Ok(record.service_account_id))

@@ -7,7 +7,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use crate::issue::{PresentedSecret, TokenError};
+use crate::issue::{Presented, PresentedAssertion, PresentedSecret, TokenError};
 
 /// Some clients leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -23,14 +23,12 @@ pub(super) struct TokenForm {
     pub resource: Option<String>,
     client_id: Option<String>,
     client_secret: Option<PresentedSecret>,
+    client_assertion_type: Option<String>,
+    client_assertion: Option<PresentedAssertion>,
 }
 
-/// Who the client says it is, and by which means.
-#[derive(Debug)]
-pub(super) struct ClientCredentials {
-    pub client_id: String,
-    pub client_secret: PresentedSecret,
-}
+/// The one kind of assertion there is (RFC 7523 §2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl TokenForm {
     /// # Errors
@@ -54,6 +52,10 @@ impl TokenForm {
                 "client_secret" => {
                     form.client_secret.replace(PresentedSecret::new(value.into_owned())).is_some()
                 }
+                "client_assertion_type" => form.client_assertion_type.replace(value.into_owned()).is_some(),
+                "client_assertion" => {
+                    form.client_assertion.replace(PresentedAssertion::new(value.into_owned())).is_some()
+                }
                 "resource" if form.resource.replace(value.into_owned()).is_some() => {
                     return Err(TokenError::InvalidTarget);
                 }
@@ -66,29 +68,51 @@ impl TokenForm {
         Ok(form)
     }
 
-    /// The credentials, from the header or the body but not from both (RFC 6749 §2.3).
-    pub fn credentials(&mut self, headers: &HeaderMap) -> Result<ClientCredentials, TokenError> {
+    /// What the client proves itself by: in the header, or in the body by one of two means, but not by two at once
+    /// (RFC 6749 §2.3).
+    pub fn credentials(&mut self, headers: &HeaderMap) -> Result<Presented, TokenError> {
         let mut authorization = headers.get_all(AUTHORIZATION);
-        match (authorization.next(), authorization.next(), self.client_secret.take()) {
-            (Some(_), Some(_), _) => Err(TokenError::InvalidRequest("Two Authorization headers")),
-            (Some(_), None, Some(_)) => {
+        let header = authorization.next();
+        if authorization.next().is_some() {
+            return Err(TokenError::InvalidRequest("Two Authorization headers"));
+        }
+        match (header, self.client_secret.take(), self.assertion()?) {
+            (Some(header), None, None) => self.basic(header.to_str().ok().and_then(basic)),
+            (None, Some(client_secret), None) => {
+                let client_id = self.client_id.take().ok_or(TokenError::InvalidClient)?;
+                Ok(Presented::Secret { client_id, client_secret })
+            }
+            (None, None, Some(assertion)) => {
+                Ok(Presented::Assertion { client_id: self.client_id.take(), assertion })
+            }
+            (None, None, None) => Err(TokenError::InvalidClient),
+            (Some(_), Some(_), None) => {
                 Err(TokenError::InvalidRequest("Authenticate by the header or by the body, not by both"))
             }
-            (Some(header), None, None) => {
-                let basic = header.to_str().ok().and_then(basic).ok_or(TokenError::InvalidClient)?;
-                // Many clients repeat their id in the body; another one there is a second identity.
-                match self.client_id.take() {
-                    Some(other) if other != basic.client_id => {
-                        Err(TokenError::InvalidRequest("The body names another client than the header"))
-                    }
-                    _ => Ok(basic),
-                }
+            (_, _, Some(_)) => {
+                Err(TokenError::InvalidRequest("Authenticate by an assertion or by a secret, not by both"))
             }
-            (None, _, Some(client_secret)) => {
-                let client_id = self.client_id.take().ok_or(TokenError::InvalidClient)?;
-                Ok(ClientCredentials { client_id, client_secret })
+        }
+    }
+
+    fn basic(&mut self, basic: Option<(String, PresentedSecret)>) -> Result<Presented, TokenError> {
+        let (client_id, client_secret) = basic.ok_or(TokenError::InvalidClient)?;
+        // Many clients repeat their id in the body; another one there is a second identity.
+        match self.client_id.take() {
+            Some(other) if other != client_id => {
+                Err(TokenError::InvalidRequest("The body names another client than the header"))
             }
-            (None, _, None) => Err(TokenError::InvalidClient),
+            _ => Ok(Presented::Secret { client_id, client_secret }),
+        }
+    }
+
+    /// RFC 7521 §4.2: the assertion and its type come together. Another type is a method that is not served.
+    fn assertion(&mut self) -> Result<Option<PresentedAssertion>, TokenError> {
+        match (self.client_assertion.take(), self.client_assertion_type.take()) {
+            (None, None) => Ok(None),
+            (Some(assertion), Some(kind)) if kind == JWT_BEARER => Ok(Some(assertion)),
+            (Some(_), Some(_)) => Err(TokenError::InvalidClient),
+            _ => Err(TokenError::InvalidRequest("client_assertion and client_assertion_type come together")),
         }
     }
 }
@@ -96,17 +120,14 @@ impl TokenForm {
 /// Basic authentication in any of the encodings found in the field: split at the first colon, then
 /// each half percent-decoded. Ids and secrets here have no character that encoding would change,
 /// so raw and encoded are the same bytes.
-fn basic(header: &str) -> Option<ClientCredentials> {
+fn basic(header: &str) -> Option<(String, PresentedSecret)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
     let (client_id, client_secret) = pair.split_once(':')?;
-    Some(ClientCredentials {
-        client_id: percent_decoded(client_id)?,
-        client_secret: PresentedSecret::new(percent_decoded(client_secret)?),
-    })
+    Some((percent_decoded(client_id)?, PresentedSecret::new(percent_decoded(client_secret)?)))
 }
 
 /// Decodes strictly: every `%` is followed by two hexadecimal digits.
@@ -140,7 +161,7 @@ mod tests {
             "billing%401234567890.iam.carnet.local:carnet%5Fclient%5Fx",
             "billing@1234567890%2eiam.carnet.local:carnet_client%5fx",
         ] {
-            assert_eq!(basic(&header(sent)).expect(sent).client_id, id);
+            assert_eq!(basic(&header(sent)).expect(sent).0, id);
         }
         assert!(basic(&header("a:b").replace("Basic", "bAsIc")).is_some(), "RFC 9110 §11.1");
         assert!(basic(header("a:bc").trim_end_matches('=')).is_some());

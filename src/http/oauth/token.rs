@@ -58,12 +58,11 @@ pub(super) async fn issue_token(
 async fn answer(request: &HttpRequest, issuer: &TokenIssuer, body: &[u8]) -> Result<IssuedToken, TokenError> {
     let mut form = TokenForm::parse(request.headers(), body)?;
     let grant_type = form.grant_type.take().ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
-    let credentials = form.credentials(request.headers())?;
+    let client = form.credentials(request.headers())?;
     issuer
         .issue(TokenRequest {
             grant_type: &grant_type,
-            client_id: &credentials.client_id,
-            client_secret: &credentials.client_secret,
+            client: &client,
             scope: form.scope.as_deref(),
             resource: form.resource.as_deref(),
         })

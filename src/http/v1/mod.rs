@@ -1,13 +1,14 @@
 //! The management API: paths, methods, and which handler answers them. A handler takes apart what
 //! `ask` read, runs one use case, and dresses its result; it decides nothing.
 
-use super::routes::{Routes, delete, get, patch, post};
+use super::routes::{Routes, delete, get, patch, post, put};
 
 mod access_policies;
 mod answer;
 mod api_key_events;
 mod api_keys;
 mod catalogue;
+mod client_keys;
 mod licenses;
 mod receipts;
 mod regions;
@@ -56,6 +57,10 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/receipt",
         [get(secrets::receipt)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/jwks",
+        [get(client_keys::find), put(client_keys::replace), delete(client_keys::remove)],
     );
     routes.at("/v1/tenants/{tsg_id}/roles", [get(roles::list), post(roles::create)]);
     routes.at("/v1/tenants/{tsg_id}/roles/{role_id}", [get(roles::find)]);

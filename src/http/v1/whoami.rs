@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::answer;
+use crate::domain::credential_id::CredentialId;
 use crate::http::bearer::AnyToken;
 use crate::http::problem::Problem;
 use crate::token::claims::{AccessClaims, Audience};
@@ -16,7 +17,7 @@ struct Bearer<'a> {
     client_id: &'a str,
     tsg_id: &'a str,
     service_account_id: Uuid,
-    credential_id: &'a str,
+    credential_id: CredentialId,
     audience: &'a str,
     product: Option<&'a str>,
     api_key_id: Option<&'a str>,
@@ -31,7 +32,7 @@ pub async fn whoami(AnyToken(verified): AnyToken) -> Result<HttpResponse, Proble
         client_id: &claims.client_id,
         tsg_id: &claims.tsg_id,
         service_account_id: verified.service_account_id,
-        credential_id: claims.credential_id.as_str(),
+        credential_id: claims.credential_id,
         audience: audience(claims),
         product: claims.product.as_deref(),
         api_key_id: claims.api_key_id.as_deref(),

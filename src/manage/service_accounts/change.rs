@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Shown, read};
+use crate::domain::record::ClientKeys;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::manage::{
@@ -13,7 +14,7 @@ use crate::manage::{
 };
 use crate::store::caller::Hold;
 use crate::store::service_accounts::{self, ServiceAccount};
-use crate::store::{Changed, Tx, access_policies, api_keys, client_secrets, receipts};
+use crate::store::{Changed, Tx, access_policies, api_keys, client_keys, client_secrets, receipts};
 
 /// Why keys go when their account goes.
 const ACCOUNT_DELETED: &str = "its service account was deleted";
@@ -105,11 +106,16 @@ impl Manage {
 }
 
 /// Everything that an account could be used with or for; each has its own audit event.
-async fn withdraw_all(tx: &Tx, caller: &Caller, account: &ServiceAccount) -> Result<(), ManageError> {
+async fn withdraw_all(tx: &mut Tx, caller: &Caller, account: &ServiceAccount) -> Result<(), ManageError> {
     let ServiceAccount { id, tsg_id, client_id, .. } = account;
     let why = json!({ "reason": ACCOUNT_DELETED });
     for secret in client_secrets::revoke_all(tx, tsg_id, *id).await? {
         record(tx, caller, tsg_id, "client_secret.revoke", &secret, why.clone()).await?;
+    }
+    let keys = client_keys::find(tx, tsg_id, *id).await?;
+    if !keys.keys.is_empty() {
+        client_keys::replace(tx, account, &keys.keys, &ClientKeys::default()).await?;
+        record(tx, caller, tsg_id, "client_keys.delete", &id.to_string(), why.clone()).await?;
     }
     for key in api_keys::revoke_all(tx, tsg_id, *id, &caller.client_id, ACCOUNT_DELETED).await? {
         record(tx, caller, tsg_id, "api_key.revoke", &key.to_string(), why.clone()).await?;

@@ -19,6 +19,7 @@ use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Inserted, Tx};
 
 pub mod change;
+pub mod client_keys;
 pub mod rotate;
 pub mod secrets;
 

@@ -1,0 +1,2 @@
+-- Forgets what has expired.
+SELECT prune_used_once()

@@ -1,0 +1,53 @@
+//! The algorithms that a client's assertion may be signed with.
+//!
+//! Others than those that access tokens are signed with: here the client chooses, from what its key is good for. There is
+//! no `none` and no symmetric algorithm, whose key would be ours to lose.
+
+use serde::{Deserialize, Serialize};
+
+use super::public_key::PublicKey;
+
+/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AssertionAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// Ed25519.
+    EdDSA,
+}
+
+impl AssertionAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 4] = [Self::RS256, Self::PS256, Self::ES256, Self::EdDSA];
+
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::PS256 => "PS256",
+            Self::ES256 => "ES256",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// The algorithm of this name, in its exact spelling.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// Whether a key of this kind signs with it.
+    #[must_use]
+    pub fn suits(self, key: &PublicKey) -> bool {
+        match self {
+            Self::RS256 | Self::PS256 => matches!(key, PublicKey::Rsa { .. }),
+            Self::ES256 => matches!(key, PublicKey::P256(_)),
+            Self::EdDSA => matches!(key, PublicKey::Ed25519(_)),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Who asks: one file per way to prove it. Whatever is wrong with a proof, the answer is the same.
+//!
+//! A way has two halves: reading, before any store is asked, and judging by a record, which may happen more than once (a
+//! cached record first, then the authority's) and has no effect.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Presented, TokenError, TokenIssuer};
+use crate::directory::Verdict;
+use crate::domain::credential_id::CredentialId;
+use crate::domain::record::Record;
+use crate::domain::secret::Secret;
+use crate::seal::Pepper;
+use crate::token::assertion::Assertion;
+
+mod client_secret;
+mod private_key_jwt;
+mod remote_keys;
+
+pub use client_secret::PresentedSecret;
+pub use private_key_jwt::PresentedAssertion;
+pub(super) use remote_keys::FetchedKeys;
+pub use remote_keys::RemoteKeys;
+
+/// What a client proves itself by, read and not yet judged.
+pub(super) enum Proof {
+    /// RFC 6749 §2.3.1.
+    Secret(String, Secret),
+    /// RFC 7523 §2.2.
+    Assertion(Assertion),
+}
+
+/// A client that has proved itself.
+#[derive(Clone, Copy)]
+pub(super) struct Proven {
+    /// By what.
+    pub credential_id: CredentialId,
+    /// When that comes to its end.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// Why it has not.
+pub(super) enum Unproven {
+    /// The verdict.
+    Refused(Verdict<TokenError>),
+    /// Nobody can say before the keys were fetched from this address.
+    NeedsKeys(String),
+}
+
+impl From<Verdict<TokenError>> for Unproven {
+    fn from(verdict: Verdict<TokenError>) -> Self {
+        Self::Refused(verdict)
+    }
+}
+
+impl Proof {
+    /// Reads what was presented, as far as that goes without knowing the client.
+    pub fn read(presented: &Presented, issuer: &str, now: Timestamp) -> Result<Self, TokenError> {
+        match presented {
+            Presented::Secret { client_id, client_secret } => {
+                Ok(Self::Secret(client_id.clone(), client_secret::read(client_id, client_secret)?))
+            }
+            Presented::Assertion { client_id, assertion } => {
+                private_key_jwt::read(client_id.as_deref(), assertion, issuer, now).map(Self::Assertion)
+            }
+        }
+    }
+
+    /// Who it says it is.
+    pub fn client_id(&self) -> &str {
+        match self {
+            Self::Secret(client_id, _) => client_id,
+            Self::Assertion(assertion) => assertion.client_id(),
+        }
+    }
+
+    /// Whether it is, by this record.
+    pub fn judge(
+        &self,
+        pepper: &Pepper,
+        record: Option<&Arc<Record>>,
+        fetched: Option<&FetchedKeys>,
+        now: Timestamp,
+    ) -> Result<Proven, Unproven> {
+        match self {
+            Self::Secret(_, secret) => {
+                client_secret::judge(pepper, record, secret, now).map_err(Unproven::from)
+            }
+            Self::Assertion(assertion) => private_key_jwt::judge(record, assertion, fetched, now),
+        }
+    }
+}
+
+impl TokenIssuer {
+    /// What may prove a client once only is used up by this.
+    pub(super) async fn use_up(&self, proof: &Proof) -> Result<(), TokenError> {
+        match proof {
+            Proof::Secret(..) => Ok(()),
+            Proof::Assertion(assertion) => private_key_jwt::use_up(&self.once, assertion).await,
+        }
+    }
+}
