@@ -3,10 +3,13 @@
 
 mod a_post_may_be_repeated;
 mod a_wrong_clock_changes_nothing;
+mod assertions_are_good_once;
 mod auditor;
 mod bad_requests_name_their_fault;
 mod broken_connections_are_not_used_again;
 mod changes_need_the_latest_revision;
+mod client_keys;
+mod client_keys_elsewhere;
 mod contract_of_answers;
 mod dev_command;
 mod health;
@@ -29,6 +32,8 @@ mod museum;
 mod nobody_grants_what_they_lack;
 mod outages;
 mod poisoned_redis;
+mod private_key_jwt;
+mod private_key_jwt_forged;
 mod readme_walk;
 mod receipts_are_kept;
 mod receipts_can_be_read;

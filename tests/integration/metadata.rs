@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
+use crate::support::client_key::{ClientKey, account_with, ask};
 use crate::support::scene::Scene;
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -125,6 +126,11 @@ async fn authenticate(scene: &Scene, method: &str) -> Answer {
     let body = match method {
         "client_secret_basic" => return scene.client.token(id, secret, &[]).await,
         "client_secret_post" => format!("{grant}&{}", posted(scene)),
+        "private_key_jwt" => {
+            let key = ClientKey::new("ES256");
+            let account = account_with(scene, "asserts", &[&key]).await;
+            return ask(&scene.client, &key.assertion(&account.client_id, &scene.client.url)).await;
+        }
         "none" | "tls_client_auth" => format!("{grant}&client_id={id}"),
         _ => format!("{grant}&client_id={id}&{assertion}&client_assertion=e30.e30.e30"),
     };
@@ -145,6 +151,23 @@ async fn rfc_8414_section_2_the_methods_to_authenticate_that_are_named_work_and_
         let expected = if named.contains(method) { 200 } else { 401 };
         assert_eq!(answer.status, expected, "{method}");
     }
+}
+
+#[tokio::test]
+async fn rfc_8414_section_2_the_algorithms_of_assertions_that_are_named_work_and_no_others() {
+    let scene = Scene::new().await;
+    let document = get(&scene.client, OAUTH).await.json();
+    let named = strings(&document["token_endpoint_auth_signing_alg_values_supported"]);
+    let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(ClientKey::new);
+    let account = account_with(&scene, "asserts", &[&keys[0], &keys[1], &keys[2], &keys[3]]).await;
+    for key in &keys {
+        let assertion = key.assertion(&account.client_id, &scene.client.url);
+        let expected = if named.contains(key.alg) { 200 } else { 401 };
+        assert_eq!(ask(&scene.client, &assertion).await.status, expected, "{}", key.alg);
+    }
+    let working: BTreeSet<&str> = keys.iter().map(|key| key.alg).collect();
+    // RFC 8414 §2: the value none MUST NOT be used.
+    assert_eq!(named, working);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use carnet::directory::floor::Floor;
-use carnet::domain::record::{Entry, Record};
+use carnet::domain::record::{ClientKeys, Entry, Record};
 
 use crate::rules::Known;
 use crate::state::Instance;
@@ -19,6 +19,7 @@ fn entry(version: i64, read_seq: i64) -> Entry {
         path: vec![],
         enabled: true,
         secrets: vec![],
+        client_keys: ClientKeys::default(),
         keys: vec![],
         grants: vec![],
     };

@@ -1,6 +1,7 @@
 //! What every test stands on.
 
 pub mod client;
+pub mod client_key;
 pub mod contract;
 pub mod events;
 pub mod forge;
