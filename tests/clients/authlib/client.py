@@ -1,16 +1,19 @@
 """Authlib as a client, joserfc as a verifier: discover, get tokens, verify them, be recognised.
 
-Nothing here knows a path of the server but `/v1/whoami`; the rest is what Authlib finds in the metadata.
+Nothing here knows a path of the server but `/v1/whoami` and where an account's keys are put; the rest is what Authlib finds in
+the metadata.
 """
 
 import os
+import time
 
 import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 URL = os.environ["CARNET_URL"]
 TSG_ID = os.environ["CARNET_TSG_ID"]
@@ -55,9 +58,34 @@ def verify(token, issuer, keys, audience):
     return decoded.claims
 
 
-def walk(metadata, keys, method, scope, audience):
+def by_secret(metadata, method, scope, secret=CLIENT_SECRET):
     assert method in metadata["token_endpoint_auth_methods_supported"], metadata
-    session = OAuth2Session(CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=method, scope=scope)
+    return OAuth2Session(CLIENT_ID, secret, token_endpoint_auth_method=method, scope=scope)
+
+
+def by_key(metadata, algorithm, key, scope, **claims):
+    """Authlib names the token endpoint as the audience, and lets an assertion live for an hour, unless told otherwise."""
+    assert "private_key_jwt" in metadata["token_endpoint_auth_methods_supported"], metadata
+    assert algorithm in metadata["token_endpoint_auth_signing_alg_values_supported"], metadata
+    session = OAuth2Session(CLIENT_ID, key, token_endpoint_auth_method="private_key_jwt", scope=scope)
+    claims = {"aud": metadata["issuer"], "exp": int(time.time()) + 60, **claims}
+    session.register_client_auth_method(PrivateKeyJWT(claims=claims, alg=algorithm))
+    return session
+
+
+def put_keys(session, keys):
+    """The public halves, in the place of whatever keys the account has; with a token that its secret got."""
+    account = session.get(f"{URL}/v1/whoami", timeout=TIMEOUT_SECONDS).json()["service_account_id"]
+    answer = session.put(
+        f"{URL}/v1/tenants/{TSG_ID}/service-accounts/{account}/jwks",
+        json={"keys": [key.as_dict(private=False) for key in keys]},
+        headers={"If-Match": "*"},
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def walk(metadata, keys, session, scope, audience):
     token = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", timeout=TIMEOUT_SECONDS)
     assert token["token_type"] == "Bearer", token["token_type"]
     assert token["scope"] == (scope or f"tsg_id:{TSG_ID}"), token["scope"]
@@ -72,25 +100,37 @@ def walk(metadata, keys, method, scope, audience):
     assert caller["product"] is None and caller["api_key_id"] is None, caller
 
 
-def be_refused(metadata, method):
-    """A wrong secret is `invalid_client`, whichever way it comes."""
-    wrong = CLIENT_SECRET[:-1] + ("0" if CLIENT_SECRET[-1] != "0" else "1")
-    session = OAuth2Session(CLIENT_ID, wrong, token_endpoint_auth_method=method)
+def be_refused(metadata, session):
+    """A wrong proof is `invalid_client`, whichever way it comes."""
     try:
         session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials", timeout=TIMEOUT_SECONDS)
     except OAuthError as error:
         assert error.error == "invalid_client", error
     else:
-        raise AssertionError("a wrong secret got a token")
+        raise AssertionError("a wrong proof got a token")
 
 
 def main():
     metadata = discover()
     keys = KeySet.import_key_set(fetch(metadata["jwks_uri"]))
+    named, audience = f"tsg_id:{TSG_ID}", [metadata["issuer"], CLIENT_ID]
+    wrong = CLIENT_SECRET[:-1] + ("0" if CLIENT_SECRET[-1] != "0" else "1")
     for method in ("client_secret_basic", "client_secret_post"):
-        walk(metadata, keys, method, None, metadata["issuer"])
-        walk(metadata, keys, method, f"tsg_id:{TSG_ID}", [metadata["issuer"], CLIENT_ID])
-        be_refused(metadata, method)
+        session = by_secret(metadata, method, None)
+        walk(metadata, keys, session, None, metadata["issuer"])
+        walk(metadata, keys, by_secret(metadata, method, named), named, audience)
+        be_refused(metadata, by_secret(metadata, method, None, wrong))
+
+    rsa, ec, okp = RSAKey.generate_key(2048), ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519")
+    put_keys(session, [rsa, ec, okp])
+    for algorithm, key in (("RS256", rsa), ("PS256", rsa), ("ES256", ec), ("EdDSA", okp)):
+        walk(metadata, keys, by_key(metadata, algorithm, key, None), None, metadata["issuer"])
+        walk(metadata, keys, by_key(metadata, algorithm, key, named), named, audience)
+        be_refused(metadata, by_key(metadata, algorithm, key, None, aud=metadata["token_endpoint"]))
+        once = by_key(metadata, algorithm, key, None, jti=f"once-{algorithm}-{time.time()}")
+        walk(metadata, keys, once, None, metadata["issuer"])
+        be_refused(metadata, once)
+    be_refused(metadata, by_key(metadata, "ES256", ECKey.generate_key("P-256"), None))
 
 
 main()

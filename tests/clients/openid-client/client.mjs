@@ -1,6 +1,6 @@
 // openid-client as a client, jose as a verifier: discover, get tokens, verify them, be recognised.
 //
-// Nothing here knows a path of the server but `/v1/whoami`; the rest is what openid-client finds in the metadata.
+// Nothing here knows a path of the server but `/v1/whoami` and where an account's keys are put; the rest is what openid-client finds in the metadata.
 
 import assert from 'node:assert/strict'
 import * as jose from 'jose'
@@ -68,6 +68,55 @@ for (const algorithm of ['oauth2', 'oidc']) {
     client.clientCredentialsGrant(basic),
     (error) => error instanceof client.WWWAuthenticateChallengeError && error.status === 401 && error.cause[0].scheme === 'basic',
   )
+}
+
+// Keys of its own, of each kind. openid-client takes the issuer for the audience and one minute for the lifetime, as they should be; it
+// calls Ed25519 by the name of RFC 9864, the server by that of RFC 8037.
+const kinds = {
+  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
+  PS256: { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
+  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  EdDSA: { name: 'Ed25519' },
+}
+const pairs = {}
+for (const [alg, kind] of Object.entries(kinds)) {
+  pairs[alg] = await crypto.subtle.generateKey(kind, true, ['sign', 'verify'])
+}
+
+const manager = await discover('oauth2', client.ClientSecretBasic(secret))
+const management = (await client.clientCredentialsGrant(manager)).access_token
+const ask = async (method, path, body) => {
+  const headers = new Headers({ 'content-type': 'application/json', 'if-match': '*' })
+  const answer = await client.fetchProtectedResource(manager, management, new URL(path, url), method, body && JSON.stringify(body), headers)
+  assert.equal(answer.status, 200)
+  return answer.json()
+}
+const account = (await ask('GET', '/v1/whoami')).service_account_id
+const keys = []
+for (const [alg, pair] of Object.entries(pairs)) {
+  keys.push({ ...(await jose.exportJWK(pair.publicKey)), alg, kid: `key for ${alg}` })
+}
+await ask('PUT', `/v1/tenants/${tsgId}/service-accounts/${account}/jwks`, { keys })
+
+for (const [alg, { privateKey: key }] of Object.entries(pairs)) {
+  let replay
+  const modify = (header, payload) => {
+    header.alg = alg
+    payload.jti = replay ?? payload.jti
+  }
+  const method = () => client.PrivateKeyJwt({ key, kid: `key for ${alg}` }, { [client.modifyAssertion]: modify })
+  for (const algorithm of ['oauth2', 'oidc']) {
+    const config = await discover(algorithm, method())
+    assert.ok(config.serverMetadata().token_endpoint_auth_methods_supported.includes('private_key_jwt'))
+    assert.ok(config.serverMetadata().token_endpoint_auth_signing_alg_values_supported.includes(alg))
+    await walk(config, '', url)
+    await walk(config, `tsg_id:${tsgId}`, [url, clientId])
+  }
+  const config = await discover('oauth2', method())
+  const refused = (error) => error instanceof client.ResponseBodyError && error.error === 'invalid_client'
+  replay = `${alg} ${Date.now()}`
+  await walk(config, '', url)
+  await assert.rejects(client.clientCredentialsGrant(config), refused)
 }
 
 // A token that is not ours is refused with a challenge that openid-client can read (RFC 6750 §3).
