@@ -124,6 +124,25 @@ async fn without_postgres_nobody_knows_and_so_it_is_an_outage() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_long_and_nobody_gets_a_token_unwritten() {
+    let (scene, key, account) = scene().await;
+    ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await.expect(200);
+    let held = "BEGIN; LOCK TABLE used_once IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT";
+    let url = scene.database_url.clone();
+    let holding = tokio::spawn(async move { run_sql(&url, held).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let assertions: Vec<String> = (0..20).map(|_| key.assertion(&account.client_id, ISSUER)).collect();
+    let started = Instant::now();
+    let answers = join_all(assertions.iter().map(|assertion| ask(&scene.client, assertion))).await;
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(answers.iter().all(|answer| answer.status == 503 && answer.code() == "temporarily_unavailable"));
+    // Nobody else is held up.
+    scene.token_of(&account, &[]).await;
+    holding.await.expect("held");
+    ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await.expect(200);
+}
+
+#[tokio::test]
 async fn what_has_expired_is_forgotten_and_what_has_not_is_kept() {
     let (scene, key, account) = scene().await;
     let assertion = key.assertion(&account.client_id, ISSUER);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::client_key::{ClientKey, account_with, ask, jwks_path, put};
 use crate::support::scene::Scene;
+use crate::support::stores::run_sql;
 
 const ISSUER: &str = "https://id.example";
 
@@ -186,6 +187,30 @@ async fn nobody_gives_or_takes_the_keys_of_who_holds_more_or_is_out_of_reach() {
     let token = scene.token_of(&local, &[]).await;
     assert_eq!(scene.client.call(&token, Method::GET, &borrowed, None).await.expect(404).code(), "not_found");
     ask(&scene.client, &key.assertion(&greater.client_id, ISSUER)).await.expect(200);
+}
+
+/// The second line of defence, and its twin.
+#[tokio::test]
+async fn whoever_sees_one_tenant_sees_no_other_ones_keys_and_nothing_that_was_used() {
+    let scene = scene().await;
+    account_with(&scene, "has a key", &[&ClientKey::new("EdDSA")]).await;
+    let below = scene.child("below").await;
+    let (client, connection) =
+        tokio_postgres::connect(&scene.database_url, tokio_postgres::NoTls).await.expect("Postgres answers");
+    tokio::spawn(connection);
+    let seen = async |tsg_id: &str| {
+        client
+            .batch_execute(&format!("SET carnet.tsg_id = '{tsg_id}'; SET ROLE carnet_tenant"))
+            .await
+            .expect("a role");
+        let count = client.query_one("SELECT count(*) FROM client_keys", &[]).await.expect("a count");
+        count.get::<_, i64>(0)
+    };
+    assert_eq!((seen(&scene.tsg_id).await, seen(&below).await), (1, 0));
+    assert!(client.query("SELECT * FROM used_once", &[]).await.is_err());
+    assert!(client.query("SELECT prune_used_once()", &[]).await.is_err());
+    run_sql(&scene.database_url, "ALTER TABLE client_keys DISABLE ROW LEVEL SECURITY").await;
+    assert_eq!(seen(&below).await, 1);
 }
 
 #[tokio::test]

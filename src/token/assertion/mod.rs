@@ -5,9 +5,11 @@
 //! another server could forward what was meant for it), and lives for five minutes at most. Reading comes before
 //! verifying, because only what it says of itself tells whose keys to look at; nothing is believed before.
 
-use serde::Deserialize;
-use serde::de::{Error, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+};
+use serde_json::Value;
 
 use super::claims::CLOCK_SKEW_SECONDS;
 use super::jws::{decode, is_type, split};
@@ -15,79 +17,20 @@ use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::public_key::PublicKey;
 use crate::domain::record::ClientKeyPart;
 
-use ring::rsa::PublicKeyComponents;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
-};
+mod bad;
+mod claims;
+
+pub use bad::BadAssertion;
+use claims::{Claims, Members, Times};
 
 /// The most bytes of an assertion.
 pub const MAX_ASSERTION_BYTES: usize = 8 * 1024;
 /// How far ahead its end may be, seconds. Clocks may differ besides.
 pub const LONGEST_ASSERTION_SECONDS: i64 = 300;
-/// The most characters of its `jti`.
-const LONGEST_JTI: usize = 255;
 /// What its header may call it. Without a word it is a JWT like any.
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 /// What would bring a key along, or change what the signature is of (RFC 7515 §4.1).
 const REFUSED_IN_HEADER: [&str; 6] = ["crit", "jwk", "jku", "x5c", "x5u", "b64"];
-
-/// Why an assertion is none: for metrics. Its sender hears `invalid_client` whatever it was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum BadAssertion {
-    /// More than [`MAX_ASSERTION_BYTES`].
-    #[error("too long")]
-    TooLong,
-    /// Not three parts of canonical base64url.
-    #[error("not a compact JWS")]
-    NotCompact,
-    /// Not a header that means only what it seems to.
-    #[error("its header is refused")]
-    Header,
-    /// Another kind of JWT.
-    #[error("not a client's assertion by its typ")]
-    Type,
-    /// Not one of ours.
-    #[error("its algorithm is refused")]
-    Algorithm,
-    /// Not a JSON object with the claims that it must have, each once.
-    #[error("its claims are refused")]
-    Claims,
-    /// `iss` and `sub` are both the client.
-    #[error("iss is not sub")]
-    Issuer,
-    /// Not for this server, or not for it alone.
-    #[error("its audience is another one")]
-    Audience,
-    /// Its time is over.
-    #[error("it has expired")]
-    Expired,
-    /// It ends later than it may.
-    #[error("it lives too long")]
-    TooLongLived,
-    /// It is from later than now.
-    #[error("its time has not come")]
-    NotYet,
-}
-
-impl BadAssertion {
-    /// A label for metrics.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::TooLong => "too_long",
-            Self::NotCompact => "not_compact",
-            Self::Header => "header",
-            Self::Type => "type",
-            Self::Algorithm => "algorithm",
-            Self::Claims => "claims",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Expired => "expired",
-            Self::TooLongLived => "too_long_lived",
-            Self::NotYet => "not_yet",
-        }
-    }
-}
 
 /// An assertion that says what it must. Whether its client has signed it is another question.
 pub struct Assertion {
@@ -99,13 +42,6 @@ pub struct Assertion {
     audience: Vec<String>,
     times: Times,
     jti: String,
-}
-
-/// `NumericDate`s, in whole seconds to the disadvantage of the assertion.
-struct Times {
-    exp: i64,
-    iat: Option<i64>,
-    nbf: Option<i64>,
 }
 
 /// Whoever sees it could use it before its client does.
@@ -257,89 +193,8 @@ fn read_header(json: &[u8]) -> Result<(AssertionAlgorithm, Option<String>), BadA
     Ok((algorithm.ok_or(BadAssertion::Algorithm)?, kid))
 }
 
-/// What an assertion says. Claims that nobody here knows are ignored (RFC 7523 §3, 8).
-struct Claims(Map<String, Value>);
-
-impl Claims {
-    fn read(json: &[u8]) -> Result<Self, BadAssertion> {
-        serde_json::from_slice(json).map(|Members(claims)| Self(claims)).map_err(|_| BadAssertion::Claims)
-    }
-
-    fn text(&self, name: &str) -> Result<&str, BadAssertion> {
-        self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(BadAssertion::Claims)
-    }
-
-    /// RFC 7523 §3, 1 and 2.B.
-    fn client_id(&self) -> Result<String, BadAssertion> {
-        let (iss, sub) = (self.text("iss")?, self.text("sub")?);
-        if iss == sub { Ok(sub.to_owned()) } else { Err(BadAssertion::Issuer) }
-    }
-
-    fn audience(&self) -> Result<Vec<String>, BadAssertion> {
-        match self.0.get("aud") {
-            Some(Value::String(only)) => Ok(vec![only.clone()]),
-            Some(Value::Array(several)) => {
-                let text = |one: &Value| one.as_str().map(str::to_owned).ok_or(BadAssertion::Claims);
-                several.iter().map(text).collect()
-            }
-            _ => Err(BadAssertion::Claims),
-        }
-    }
-
-    fn times(&self) -> Result<Times, BadAssertion> {
-        let later = |name: &str| self.0.get(name).map(|date| numeric_date(date, f64::ceil)).transpose();
-        let exp = self.0.get("exp").ok_or(BadAssertion::Claims)?;
-        Ok(Times { exp: numeric_date(exp, f64::floor)?, iat: later("iat")?, nbf: later("nbf")? })
-    }
-
-    fn jti(&self) -> Result<String, BadAssertion> {
-        let jti = self.text("jti")?;
-        if jti.chars().count() <= LONGEST_JTI { Ok(jti.to_owned()) } else { Err(BadAssertion::Claims) }
-    }
-}
-
-/// Seconds since 1970, with or without a fraction (RFC 7519 §2).
-fn numeric_date(date: &Value, round: impl Fn(f64) -> f64) -> Result<i64, BadAssertion> {
-    /// The year 9999.
-    const LATEST: f64 = 253_402_300_799.0;
-    if let Some(whole) = date.as_i64() {
-        return Ok(whole);
-    }
-    let fraction = date.as_f64().filter(|date| (0.0..=LATEST).contains(date)).ok_or(BadAssertion::Claims)?;
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and not beyond the year 9999")]
-    Ok(round(fraction) as i64)
-}
-
-/// A JSON object whose names are unique (RFC 7515 §4, RFC 7519 §4): a reader that takes the first of two and one that
-/// takes the last would see two different things.
-struct Members(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique;
-        impl<'de> Visitor<'de> for Unique {
-            type Value = Members;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member comes twice"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Unique)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const NOW: i64 = 1_800_000_000;
@@ -370,24 +225,6 @@ mod tests {
         }
         for (iat, nbf) in [(Some(NOW + 6), None), (None, Some(NOW + 6)), (Some(NOW), Some(NOW + 6))] {
             assert_eq!(times(NOW + 60, iat, nbf), Err(BadAssertion::NotYet));
-        }
-    }
-
-    #[test]
-    fn rfc_7519_section_2_a_date_is_a_number_and_its_fraction_is_never_to_its_advantage() {
-        assert_eq!(numeric_date(&json!(1.5), f64::floor), Ok(1));
-        assert_eq!(numeric_date(&json!(1.5), f64::ceil), Ok(2));
-        for bad in [json!("1"), json!(null), json!(1e300), json!(-0.5), json!(true), json!([1])] {
-            assert_eq!(numeric_date(&bad, f64::floor), Err(BadAssertion::Claims), "{bad}");
-        }
-    }
-
-    #[test]
-    fn rfc_7519_section_4_no_member_comes_twice() {
-        let read = |json: &str| Claims::read(json.as_bytes()).is_ok();
-        assert!(read(r#"{"a":1,"b":1}"#));
-        for twice in [r#"{"a":1,"a":1}"#, r#"{"exp":1,"\u0065xp":2}"#, "[]", "null", "{}{}", ""] {
-            assert!(!read(twice), "{twice}");
         }
     }
 
