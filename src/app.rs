@@ -141,7 +141,8 @@ impl App {
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
         let (rehash, proved) = mpsc::channel(REHASH_QUEUE);
         let outgoing = Outgoing::new(&config.outgoing_allowed_hosts, config.outgoing_ca_file.as_deref())?;
-        let parts = Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters, rehash, outgoing);
+        let parts =
+            Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters, rehash, outgoing);
 
         // For many entries at once, which nobody waits for.
         let region = parts.region(10).context("redis_url")?;

@@ -139,7 +139,9 @@ impl TokenIssuer {
     /// Whoever proved right by a secret under an earlier pepper is hashed anew, beside this answer; some other time when
     /// it is not the moment.
     fn rehash(&self, entitled: &Entitled, proof: &Proof) {
-        let (Proof::Secret(_, secret), CredentialId::Secret(id)) = (proof, entitled.credential_id) else { return };
+        let (Proof::Secret(_, secret), CredentialId::Secret(id)) = (proof, entitled.credential_id) else {
+            return;
+        };
         let mut known = entitled.record.secrets.iter();
         let known = known.find(|known| known.credential_id == id.as_str());
         if known.is_some_and(|known| known.pepper != self.pepper.current_id()) {
