@@ -93,6 +93,7 @@ ALTER TABLE region
     ADD counted_epoch bigint NOT NULL DEFAULT 0,  -- the epoch that warmed is of
     ADD warmed        bigint NOT NULL DEFAULT 0,
     ADD total         bigint NOT NULL DEFAULT 0;
+UPDATE region SET total = (SELECT count(*) FROM live_credential);
 
 -- How every region is doing. Lag: of the live instance that is furthest behind. While there are few credentials they are
 -- counted when somebody looks; of many, what was counted last is shown.
@@ -227,6 +228,10 @@ GRANT EXECUTE ON FUNCTION prune_receipts(bigint, bigint, interval) TO carnet_eng
 CREATE FUNCTION receipt_id_of(p_seq bigint) RETURNS uuid LANGUAGE sql VOLATILE AS $$
     SELECT id FROM receipt WHERE seq = p_seq
 $$;
+
+-- Waits until nobody else appends, and keeps others waiting. Who appends for very many does this first, so that the
+-- wait is not a part of the time that he has.
+CREATE FUNCTION hold_feed() RETURNS void LANGUAGE sql VOLATILE AS $$ SELECT pg_advisory_xact_lock(7027) $$;
 
 -- Every change is an update of its credential, all of a tenant's at once when that is suspended: with room left on each
 -- page the indexes stay as they are (300,000 accounts in 4 s instead of 9). Pages that are there gain it when they are

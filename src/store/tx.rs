@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use uuid::Uuid;
 
 use super::receipts::ReceiptName;
 use super::{Lent, Params, Store, StoreError, within};
@@ -23,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest that it may take to touch all accounts of a tenant; the rest is for what comes before, and for `COMMIT`.
 const WHOLE_TENANT: Duration = Duration::from_secs(8);
+/// The most accounts that this is tried with. More of them do not fit, and everybody would wait for a try that fails.
+const MOST_ACCOUNTS: i64 = 300_000;
 
 /// What came of a transaction, and where in the feed it stands.
 #[derive(Debug)]
@@ -134,7 +137,7 @@ impl Tx {
             self.client.batch_execute("COMMIT").await?;
             Appended::default()
         } else {
-            self.append_and_commit(APPEND, &[&touched, &self.withdraws]).await?
+            self.appended(self.append_and_commit(APPEND, &[&touched, &self.withdraws]).await?)?
         };
         drop(touched);
         self.client.give_back();
@@ -143,18 +146,24 @@ impl Tx {
 
     /// All accounts of the tenant in one statement, which has more time than others. Everybody's changes wait for it.
     async fn append_whole_tenant(&self) -> Result<Appended, StoreError> {
+        const TOO_MANY: &str = include_str!("../../sql/queries/service_account_are_more_than.sql");
         const APPEND: &str = include_str!("../../sql/queries/change_append_tenant.sql");
+        if self.one(TOO_MANY, &[&MOST_ACCOUNTS]).await?.try_get(0)? {
+            return Err(StoreError::TooMuch(WHOLE_TENANT));
+        }
+        // The wait for others is as long as with any change, and is not held against the tenant's size.
+        self.client.batch_execute("SELECT hold_feed()").await?;
         let limit = format!("SET LOCAL statement_timeout = {}", WHOLE_TENANT.as_millis());
         self.client.batch_execute(&limit).await?;
         let started = Instant::now();
         let appended = self.append_and_commit(APPEND, &[&self.withdraws]).await;
-        appended.map_err(|error| match error.code() {
+        self.appended(appended.map_err(|error| match error.code() {
             // Somebody may have cancelled it before.
             Some(&SqlState::QUERY_CANCELED) if started.elapsed() >= WHOLE_TENANT => {
                 StoreError::TooMuch(WHOLE_TENANT)
             }
             _ => error.into(),
-        })
+        })?)
     }
 
     /// In one go, so that the lock is not held for a round trip. Should the first fail, the second rolls back.
@@ -162,7 +171,7 @@ impl Tx {
         &self,
         append: &str,
         values: Params<'_>,
-    ) -> Result<Appended, tokio_postgres::Error> {
+    ) -> Result<(Option<i64>, Option<Uuid>), tokio_postgres::Error> {
         let append = self.client.prepare_cached(append).await?;
         let asked = clock::since_boot();
         let (appended, committed) =
@@ -172,6 +181,14 @@ impl Tx {
         committed?;
         if let Some(seq) = seq {
             protocol_log::committed(seq, asked);
+        }
+        Ok((seq, id))
+    }
+
+    fn appended(&self, (seq, id): (Option<i64>, Option<Uuid>)) -> Result<Appended, StoreError> {
+        // Without it nobody would wait for those who have not heard.
+        if self.withdraws && seq.is_some() && id.is_none() {
+            return Err(StoreError::Broken("a withdrawal without a receipt".into()));
         }
         Ok(Appended { seq, receipt: seq.zip(id).map(|(seq, id)| ReceiptName { id, seq }) })
     }

@@ -5,6 +5,7 @@
 //! however many there are. It rests between them, so that those who are served by the authority meanwhile are not
 //! crowded out, and longer where nothing waits for it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::try_join;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::FeedStatus;
 use super::warming::Warming;
+use crate::domain::record::Entry;
 use crate::domain::region::RegionState;
 use crate::protocol_log;
 use crate::store::records::{Batch, Step};
@@ -56,16 +58,22 @@ struct Walk {
     count: Count,
     /// How many of what was cold are warm now.
     done: usize,
-    /// Whether all of what was cold is.
+    /// Whether all of what was cold is, but for what changed on the way.
+    whole: bool,
+}
+
+/// What became of a part.
+struct Warmed {
+    done: usize,
     whole: bool,
 }
 
 impl Walk {
-    fn note(&mut self, step: &Step, warmed: usize, cold: usize) -> anyhow::Result<()> {
+    fn note(&mut self, step: &Step, warmed: &Warmed) -> anyhow::Result<()> {
         self.count.total += step.total;
-        self.count.warmed += step.warm + length(warmed)?;
-        self.done += warmed;
-        self.whole &= warmed == cold;
+        self.count.warmed += step.warm + length(warmed.done)?;
+        self.done += warmed.done;
+        self.whole &= warmed.whole;
         Ok(())
     }
 }
@@ -162,7 +170,7 @@ impl Sweep {
                 self.ask(epoch, &upto, reach).await
             })?;
             let Some(warmed) = warmed else { return Ok(Swept::InPart) };
-            walk.note(&step, warmed, cold)?;
+            walk.note(&step, &warmed)?;
             if claimed.elapsed() > CLAIM / 5 {
                 if !self.claim(&walk).await? {
                     return Ok(Swept::Elsewhere);
@@ -190,14 +198,20 @@ impl Sweep {
         Ok(Asked { step, took: asked.elapsed() })
     }
 
-    /// Warms what is cold; how many of them were read back. Nothing when the cache is not the one that is known.
-    async fn warm(&self, cold: &Batch) -> anyhow::Result<Option<usize>> {
+    /// Warms what is cold. Nothing when the cache is not the one that is known. Who could not be read back because it is
+    /// another one by now, and what nobody can read, is looked at when the region is promoted.
+    async fn warm(&self, cold: &Batch) -> anyhow::Result<Option<Warmed>> {
         if cold.last.is_none() {
-            return Ok(Some(0));
+            return Ok(Some(Warmed { done: 0, whole: true }));
         }
         self.warming.store.mark_poisoned(&cold.poisoned).await?;
         let Some(read_back) = self.warming.warm(cold).await? else { return Ok(None) };
-        let warmed = read_back.entries.len();
+        let read: HashSet<&str> =
+            read_back.entries.iter().map(|(credential, _)| credential.as_str()).collect();
+        let is_left =
+            |entry: &Entry| !read.contains(&*entry.record.credential) && self.warming.knowledge.admits(entry);
+        let warmed = Warmed { done: read.len(), whole: !cold.entries.iter().any(is_left) };
+        drop(read);
         self.warming.settle(Some(read_back), &[]).await?;
         Ok(Some(warmed))
     }

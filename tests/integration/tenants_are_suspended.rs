@@ -133,6 +133,41 @@ async fn a_tenant_that_is_too_large_says_so_each_time_and_stays_as_it_is() {
     assert_eq!(status_of(&scene.client, &account).await, 401);
 }
 
+/// Somebody appends to the feed, for as long as this is kept.
+async fn busy_feed(database_url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(database_url, NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client.batch_execute("SELECT pg_advisory_lock(7027)").await.expect("the lock");
+    client
+}
+
+#[tokio::test]
+async fn the_wait_for_others_is_not_held_against_its_size() {
+    let scene = Scene::new().await;
+    let tsg_id = scene.child("small").await;
+    scene.account_in(&tsg_id, "one of one").await;
+    let busy = busy_feed(&scene.database_url).await;
+    set(&scene, &tsg_id, "suspended").await.expect(503);
+    drop(busy);
+}
+
+#[tokio::test]
+async fn one_with_more_accounts_than_are_tried_keeps_nobody_waiting() {
+    let scene = Scene::new().await;
+    let tsg_id = scene.child("huge").await;
+    let many = format!(
+        "SET session_replication_role = replica;
+         INSERT INTO service_account (id, tsg_id, name, client_id, created_by)
+         SELECT gen_random_uuid(), '{tsg_id}', 'many ' || n, 'many-' || n || '@{tsg_id}.iam.test', 'a test'
+         FROM generate_series(1, 300001) n"
+    );
+    run_sql(&scene.database_url, &many).await;
+    // It is refused without the lock that everybody needs.
+    let busy = busy_feed(&scene.database_url).await;
+    assert_eq!(set(&scene, &tsg_id, "suspended").await.expect(409).code(), "tenant_too_large");
+    drop(busy);
+}
+
 #[tokio::test]
 async fn an_account_that_is_made_at_the_same_time_is_suspended_with_the_rest() {
     let scene = Scene::new().await;
@@ -190,8 +225,11 @@ async fn an_account_that_is_made_while_the_others_are_listed_is_not_missed() {
 /// The twin: without the lock that changes queue at, the list misses who comes after it.
 #[tokio::test]
 async fn twin_a_list_without_the_lock_misses_an_account() {
+    let scene = Scene::new().await;
+    let hold = "CREATE OR REPLACE FUNCTION hold_feed() RETURNS void LANGUAGE sql VOLATILE AS ''";
+    run_sql(&scene.database_url, hold).await;
     let unlocked = |list: String| list.replace("PERFORM pg_advisory_xact_lock(7027);", "");
-    assert!(made_in_the_middle(&Scene::new().await, unlocked).await);
+    assert!(made_in_the_middle(&scene, unlocked).await);
 }
 
 /// Whether a suspension waits for the end of a change that an account of the tenant has begun.
