@@ -44,10 +44,12 @@ struct Connections {
 }
 
 impl Connections {
-    fn of(config: &Config) -> Self {
-        let all = config.database_connections;
-        let (tenant, doubtful, lineage, reserve) = ((all * 2 / 5).max(2), 2, 1, 3);
-        Self { tenant, known: all - tenant - doubtful - lineage - reserve, doubtful, lineage, reserve }
+    fn of(all: usize) -> Self {
+        let (doubtful, lineage, reserve) = (2, 1, 3);
+        // Ten at least, so that there are two of each.
+        let others = all.saturating_sub(doubtful + lineage + reserve);
+        let tenant = others / 2;
+        Self { tenant, known: others - tenant, doubtful, lineage, reserve }
     }
 
     fn engine(self) -> usize {
@@ -99,7 +101,7 @@ pub fn master_checks(masters: &MasterKeys) -> Vec<String> {
 /// # Errors
 /// When the URL or a file cannot be used.
 pub fn store(config: &Config) -> anyhow::Result<Store> {
-    let connections = Connections::of(config);
+    let connections = Connections::of(config.database_connections);
     Ok(Store::new(StoreOptions {
         database_url: config.database_url.clone(),
         ca_file: config.database_ca_file.clone(),
@@ -328,5 +330,19 @@ async fn upkeep(metrics: PrometheusHandle) -> ! {
     loop {
         tokio::time::sleep(UPKEEP).await;
         metrics.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_use_has_connections_of_its_own_however_few_there_are() {
+        for all in 10..100 {
+            let divided = Connections::of(all);
+            assert_eq!(divided.tenant + divided.engine(), all);
+            assert!(divided.tenant >= 2 && divided.known >= 2, "{divided:?}");
+        }
     }
 }

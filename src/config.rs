@@ -286,6 +286,9 @@ impl RawConfig {
         if !(50..=60_000).contains(&self.database_timeout_ms) {
             return bad("database_timeout_ms", "must be 50 to 60000");
         }
+        if !(1..=10_000).contains(&self.redis_timeout_ms) {
+            return bad("redis_timeout_ms", "must be 1 to 10000");
+        }
         if !(2..=600).contains(&self.lease_seconds) {
             return bad("lease_seconds", "must be 2 to 600");
         }

@@ -59,7 +59,7 @@ impl Parts {
         outgoing: Outgoing,
     ) -> Self {
         let clock = Arc::new(Clock::default());
-        let connections = Connections::of(&config);
+        let connections = Connections::of(config.database_connections);
         let flights = Flights::new(
             connections.known,
             connections.doubtful,

@@ -132,7 +132,8 @@ async fn believed(region: &str, audit_seconds: u64) -> (Scene, Account, Server) 
     }
     forger.forge(&disabled, 0, |record| record.enabled = true).await;
     // It is believed before it is compared, however long that takes.
-    run_sql(&scene.database_url, "UPDATE region SET audited_at = clock_timestamp() + interval '1 hour'").await;
+    run_sql(&scene.database_url, "UPDATE region SET audited_at = clock_timestamp() + interval '1 hour'")
+        .await;
     let settings = json!({ "region": region, "audit_seconds": audit_seconds, "redis_timeout_ms": 5_000 });
     let server = Server::start(config(&scene.database_url, &redis_url(), &settings)).await;
     let client = Client::new(&server.url);

@@ -161,6 +161,8 @@ async fn settings_that_cannot_work_name_themselves() {
         ("region", json!("EU West")),
         ("lease_seconds", json!(1)),
         ("audit_seconds", json!(0)),
+        ("database_connections", json!(9)),
+        ("redis_timeout_ms", json!(60_000)),
         ("poll_interval_ms", json!(60_000)),
         ("tls_bind", json!("127.0.0.1:0")),
     ] {
