@@ -199,7 +199,8 @@ impl Sweep {
     }
 
     /// Warms what is cold. Nothing when the cache is not the one that is known. Who could not be read back because it is
-    /// another one by now, and what nobody can read, is looked at when the region is promoted.
+    /// another one by now is looked at when the region is promoted; what nobody can read is marked, and left out of
+    /// the next walk.
     async fn warm(&self, cold: &Batch) -> anyhow::Result<Option<Warmed>> {
         if cold.last.is_none() {
             return Ok(Some(Warmed { done: 0, whole: true }));
@@ -210,7 +211,8 @@ impl Sweep {
             read_back.entries.iter().map(|(credential, _)| credential.as_str()).collect();
         let is_left =
             |entry: &Entry| !read.contains(&*entry.record.credential) && self.warming.knowledge.admits(entry);
-        let warmed = Warmed { done: read.len(), whole: !cold.entries.iter().any(is_left) };
+        let warmed =
+            Warmed { done: read.len(), whole: cold.poisoned.is_empty() && !cold.entries.iter().any(is_left) };
         drop(read);
         self.warming.settle(Some(read_back), &[]).await?;
         Ok(Some(warmed))
