@@ -49,6 +49,7 @@ mod several_secrets;
 mod signing_keys;
 mod signing_keys_are_operated;
 mod signing_keys_by_the_standards;
+mod standards;
 mod starting;
 mod support;
 mod sweeps_walk;

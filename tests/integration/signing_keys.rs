@@ -45,8 +45,7 @@ async fn rfc_7517_section_4_5_a_key_is_published_before_it_signs_and_until_its_l
     scene.until_key(&new, "state", json!("signing")).await;
     let retiring = scene.until_key(&old, "everywhere_at", Value::Null).await;
     assert_eq!(retiring["state"], "retiring");
-    let after = scene.admin_token().await;
-    assert_eq!(kid_of(&after), new);
+    let after = scene.token_signed_by(&new, &scene.admin).await;
     for token in [&before, &after] {
         scene.client.whoami(token).await.expect(200);
     }
@@ -165,15 +164,7 @@ async fn a_server_that_has_not_loaded_the_key_holds_it_up_until_it_can_serve_no_
          UPDATE signing_key SET status = 'active' WHERE kid = '{kid}'"
     );
     run_sql(&scene.database_url, &by_force).await;
-    let started = Instant::now();
-    let token = loop {
-        let token = scene.admin_token().await;
-        if kid_of(&token) == kid {
-            break token;
-        }
-        assert!(started.elapsed() < PATIENCE, "it does not sign");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let token = scene.token_signed_by(&kid, &scene.admin).await;
     scene.client.whoami(&token).await.expect(200);
     far.whoami(&token).await.expect(401);
 }
@@ -198,8 +189,7 @@ async fn whoever_comes_back_without_a_lease_begins_with_the_newest_keys() {
             None => assert!(started.elapsed() < PATIENCE, "it gets no lease"),
         }
     }
-    let token = scene.admin_token().await;
-    assert_eq!(kid_of(&token), kid);
+    let token = scene.token_signed_by(&kid, &scene.admin).await;
     far.whoami(&token).await.expect(200);
     drop(server);
 }

@@ -9,7 +9,6 @@ use jsonwebtoken::jwk::{JwkSet, ThumbprintHash};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::keys::kid_of;
 use crate::support::read_token::read_token;
 use crate::support::scene::Scene;
 use crate::support::stores::{MASTER_KEY, run_sql, sql_value};
@@ -42,8 +41,7 @@ async fn signed(scene: &Scene, algorithm: &str) -> (Value, String) {
     let account = scene.entitled_account("verified").await;
     let api_key = scene.key("prisma_access", &account).await;
     scene.until(&api_key, "valid").await;
-    let token = scene.token_of(&account, &[]).await;
-    assert_eq!(kid_of(&token), kid);
+    let token = scene.token_signed_by(kid, &account).await;
     (key, token)
 }
 
@@ -126,8 +124,7 @@ async fn rfc_8725_section_3_1_a_new_key_verifies_no_other_algorithm_than_its_own
     let kid = made(&scene, "RS256").await["kid"].as_str().expect("a kid").to_owned();
     scene.time_passes(&kid, 600).await;
     scene.until_key(&kid, "state", json!("signing")).await;
-    let token = scene.admin_token().await;
-    assert_eq!(kid_of(&token), kid);
+    let token = scene.token_signed_by(&kid, &scene.admin).await;
     scene.client.whoami(&token).await.expect(200);
     let (_, rest) = token.split_once('.').expect("a header");
     for alg in ["PS256", "RS384", "ES256", "EdDSA", "HS256", "none"] {

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
-use super::scene::Scene;
+use super::scene::{Account, Scene};
 use super::stores::{run_sql, sql_value};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,6 +55,19 @@ impl Scene {
             }
             assert!(started.elapsed() < PATIENCE, "{member} is not {wanted}: {shown}");
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A token that this key has signed: the server loads the keys anew a moment after one may sign.
+    pub async fn token_signed_by(&self, kid: &str, account: &Account) -> String {
+        let started = Instant::now();
+        loop {
+            let token = self.token_of(account, &[]).await;
+            if kid_of(&token) == kid {
+                return token;
+            }
+            assert!(started.elapsed() < PATIENCE, "{kid} does not sign");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

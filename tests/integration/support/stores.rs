@@ -2,8 +2,9 @@
 //!
 //! A test that stops a store starts stores of its own.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +20,11 @@ pub const MASTER_KEY: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 /// Where no Redis is: an instance that has no cache but its own memory.
 pub const NO_REDIS: &str = "unix:///nowhere";
 
-static SHARED: LazyLock<OwnStores> = LazyLock::new(|| OwnStores::start(1));
+static SHARED: LazyLock<OwnStores> = LazyLock::new(|| {
+    let stores = OwnStores::start(1);
+    clear_up_after_us(stores.directory.path());
+    stores
+});
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 /// Two copies at once of one template are refused: nobody may be connected to it, not even to copy it.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -28,7 +33,7 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// Stores that go when this goes.
 pub struct OwnStores {
     pub stores: Stores,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl OwnStores {
@@ -44,7 +49,7 @@ impl OwnStores {
         let options =
             StoreOptions { data_dir: directory.path().to_path_buf(), redis_servers, durable: false };
         let stores = Stores::start(&options).unwrap_or_else(|error| panic!("{error}"));
-        Self { stores, _directory: directory }
+        Self { stores, directory }
     }
 
     /// The URL of the empty database that comes with them, migrated.
@@ -52,6 +57,21 @@ impl OwnStores {
         migrate(self.stores.database_url()).await;
         self.stores.database_url().to_owned()
     }
+}
+
+/// What is static is never dropped, and some gigabytes would stay. A shell waits until this process is gone, by whatever
+/// end, for then the pipe closes; and the stores, which go with us, have a moment for it.
+fn clear_up_after_us(directory: &Path) {
+    let clear_up = r#"cat >/dev/null; sleep 2; rm -rf "$(readlink "$1/sockets")" "$1""#;
+    let shell = Command::new("sh")
+        .args(["-c", clear_up, "sh"])
+        .arg(directory)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    std::mem::forget(shell.expect("a shell").stdin);
 }
 
 /// The Redis that tests share: keys carry the tenant's number, so they do not meet.
