@@ -1,7 +1,6 @@
 //! The composition root: from settings to a server that runs until it is told to stop.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use anyhow::{Context, ensure};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ring::rand::SystemRandom;
 use rustls::ServerConfig;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -26,6 +24,7 @@ use crate::store::feed::Identity;
 use crate::store::tx::Caused;
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::sync::{Keys, REHASH_QUEUE, Sync, SyncOptions, load_keyring, recognise};
+use crate::token::certificate::Authorities;
 use crate::token::keyring::KeyringCell;
 
 /// How the connections to Postgres are divided, so that no use of them starves another.
@@ -62,6 +61,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 pub mod metrics;
 mod parts;
+mod tls;
 
 use parts::Parts;
 
@@ -137,14 +137,17 @@ impl App {
         let masters = master_keys(&config)?;
         let checks = master_checks(&masters);
         recognise(&store, &checks).await.map_err(advised)?;
+        admit_products(&store, &config).await?;
         let signing_sealer = Arc::new(masters.sealer(Purpose::SigningKey));
         let keyring = load_keyring(&store, &signing_sealer).await.map_err(advised)?;
         let keyring = Arc::new(KeyringCell::new(keyring));
         let (issued_by, kept) = (Arc::clone(&issuer), Arc::clone(&keyring));
         let (rehash, proved) = mpsc::channel(REHASH_QUEUE);
         let outgoing = Outgoing::new(&config.outgoing_allowed_hosts, config.outgoing_ca_file.as_deref())?;
-        let parts =
+        let mut parts =
             Parts::new(Arc::clone(&config), issued_by, store.clone(), kept, masters, rehash, outgoing);
+        let authorities = config.client_ca_file.as_deref().map(Authorities::of_file).transpose();
+        parts.authorities = authorities.context("client_ca_file")?;
 
         // For many entries at once, which nobody waits for.
         let region = parts.region(10).context("redis_url")?;
@@ -267,6 +270,21 @@ impl App {
     }
 }
 
+/// Whether every product may be signed for under the profile that is set.
+async fn admit_products(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let algorithms = store.list_product_algorithms().await.map_err(advised)?;
+    let refused =
+        algorithms.into_iter().filter(|(_, algorithm)| !config.profile.allows_signature(*algorithm));
+    let names: Vec<String> = refused.map(|(product, _)| product).collect();
+    ensure!(
+        names.is_empty(),
+        "profile: FAPI 2.0 forbids RS256, which tokens of {} are signed with: set product.algorithm to ES256 or EdDSA, and see \
+         that their verifiers take it",
+        names.join(", ")
+    );
+    Ok(())
+}
+
 /// Says what to do where a start fails because Postgres is away.
 fn advised<E: Caused + std::error::Error + Send + std::marker::Sync + 'static>(error: E) -> anyhow::Error {
     let away = error.store_error().is_some_and(StoreError::is_outage);
@@ -307,17 +325,7 @@ fn listen(setting: &str, bind: &str) -> anyhow::Result<TcpListener> {
 }
 
 fn listen_encrypted(tls: &Tls) -> anyhow::Result<(TcpListener, ServerConfig)> {
-    let unreadable = |file: &PathBuf| format!("cannot read {}", file.display());
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(&tls.certificate_file)
-        .and_then(Iterator::collect)
-        .with_context(|| unreadable(&tls.certificate_file))?;
-    ensure!(!certificates.is_empty(), "{} holds no certificate", tls.certificate_file.display());
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file).with_context(|| unreadable(&tls.key_file))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)?;
+    let config = tls::server_config(tls)?;
     Ok((listen("tls_bind", &tls.bind)?, config))
 }
 

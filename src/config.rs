@@ -3,12 +3,16 @@
 //! No secret has a working default, every limit has a name and a unit, and a name that nobody knows
 //! is an error.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::config::{Environment, File, FileFormat};
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+use crate::domain::profile::Profile;
 
 /// Variables of the environment that begin as settings do and are none: those that `carnet dev` gives to
 /// *clients*, and those that say how a command runs.
@@ -58,6 +62,13 @@ pub struct RawConfig {
     tls_bind: Option<String>,
     tls_certificate_file: Option<PathBuf>,
     tls_key_file: Option<PathBuf>,
+    #[serde(default)]
+    tls_client_certificates: bool,
+    client_ca_file: Option<PathBuf>,
+    #[serde(default)]
+    trusted_proxies: String,
+    #[serde(default)]
+    profile: Profile,
     issuer: Option<String>,
     #[serde(default = "defaults::domain")]
     domain: String,
@@ -165,6 +176,8 @@ pub struct Tls {
     pub certificate_file: PathBuf,
     /// PEM, PKCS#8, PKCS#1 or SEC1.
     pub key_file: PathBuf,
+    /// Whether clients are asked for theirs.
+    pub client_certificates: bool,
 }
 
 /// Validated settings.
@@ -176,6 +189,12 @@ pub struct Config {
     pub health_bind: Option<String>,
     /// A second listener for the API, encrypted.
     pub tls: Option<Tls>,
+    /// Authorities whose certificates name clients.
+    pub client_ca_file: Option<PathBuf>,
+    /// Proxies that say which certificate a client has shown (RFC 9440).
+    pub trusted_proxies: Vec<IpNet>,
+    /// What is demanded of clients.
+    pub profile: Profile,
     /// The `iss` of tokens: an `https` URL without a trailing slash. Without it, the address that
     /// the server listens on, which only helps on one machine.
     pub issuer: Option<String>,
@@ -264,9 +283,16 @@ impl RawConfig {
         let tls = match (self.tls_bind, self.tls_certificate_file, self.tls_key_file) {
             (None, None, None) => None,
             (Some(bind), Some(certificate_file), Some(key_file)) => {
-                Some(Tls { bind, certificate_file, key_file })
+                let client_certificates = self.tls_client_certificates;
+                Some(Tls { bind, certificate_file, key_file, client_certificates })
             }
             _ => return bad("tls_bind", "needs tls_certificate_file and tls_key_file, and they need it"),
+        };
+        if self.tls_client_certificates && tls.is_none() {
+            return bad("tls_client_certificates", "needs tls_bind");
+        }
+        let Some(trusted_proxies) = networks(&self.trusted_proxies) else {
+            return bad("trusted_proxies", "must be addresses or networks, separated by commas");
         };
         if let Some(issuer) = &self.issuer
             && (!issuer.starts_with("http") || !issuer.contains("://") || issuer.ends_with('/'))
@@ -324,6 +350,9 @@ impl RawConfig {
             bind: self.bind,
             health_bind: self.health_bind,
             tls,
+            client_ca_file: self.client_ca_file,
+            trusted_proxies,
+            profile: self.profile,
             issuer: self.issuer,
             domain: self.domain,
             region: self.region,
@@ -350,4 +379,10 @@ impl RawConfig {
             outgoing_ca_file: self.outgoing_ca_file,
         })
     }
+}
+
+/// Networks, and addresses as networks of one.
+fn networks(list: &str) -> Option<Vec<IpNet>> {
+    let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+    list.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect()
 }

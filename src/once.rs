@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::directory::Outage;
 use crate::sabotage::Switch;
 use crate::store::Store;
+use crate::token::dpop::Proof;
 
 /// The most uses that wait at once.
 const MOST_WAITING: usize = 4_096;
@@ -81,6 +82,16 @@ impl Once {
             Ok(told) => told.unwrap_or(Err(Outage::Stopping)),
             Err(_) => Err(Outage::Crowded),
         }
+    }
+
+    /// Notes that a proof of possession is used (RFC 9449 §11.1). Good in all regions, though a proof for each region alone
+    /// would do: there is one memory of what was used, and it forgets nothing when a cache is lost.
+    ///
+    /// # Errors
+    /// As of [`Self::note`].
+    pub async fn note_proof(self: &Arc<Self>, proof: &Proof) -> Told {
+        // No client is called so: there is an `@` in the name of each.
+        self.note(&format!("dpop {}", proof.jkt), &proof.jti, proof.ends_at).await
     }
 
     /// Waits with the others; whether nobody is asking yet.

@@ -28,6 +28,10 @@ pub enum Switch {
     NoOnce,
     /// An assertion that is meant for another server is taken.
     AnyAudience,
+    /// What a token is bound to need not be shown.
+    AnyHolder,
+    /// Everybody may say which certificate their client has shown.
+    AnyProxy,
 }
 
 impl Switch {
@@ -46,6 +50,8 @@ impl Switch {
             Self::JoinAnyFlight => "join_any_flight",
             Self::NoOnce => "no_once",
             Self::AnyAudience => "any_audience",
+            Self::AnyHolder => "any_holder",
+            Self::AnyProxy => "any_proxy",
         }
     }
 

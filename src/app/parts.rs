@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::flights::Flights;
 use crate::directory::{Directory, Knowledge};
-use crate::http::server::Worker;
+use crate::http::server::{TrustedProxies, Worker};
 use crate::http::streams::Streams;
 use crate::issue::{RemoteKeys, TokenIssuer};
 use crate::manage::Manage;
@@ -23,6 +23,9 @@ use crate::store::Store;
 use crate::store::master_keys::Rehashed;
 use crate::sync::Spread;
 use crate::token::accepted::AcceptedTokens;
+use crate::token::certificate::Authorities;
+use crate::token::discovery::Offer;
+use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
 use crate::verify::Verifier;
 
@@ -42,6 +45,9 @@ pub(super) struct Parts {
     outgoing: Outgoing,
     remote_keys: Arc<RemoteKeys>,
     once: Arc<Once>,
+    proofs: Arc<Proofs>,
+    /// Whose certificates name clients; nobody's until it is set.
+    pub authorities: Option<Authorities>,
     pub clock: Arc<Clock>,
     pub knowledge: Arc<Knowledge>,
     pub place: Arc<PlaceCell>,
@@ -67,6 +73,8 @@ impl Parts {
             config.database_timeout,
         );
         Self {
+            proofs: Arc::new(Proofs::new(masters.nonces(), &issuer)),
+            authorities: None,
             issuer,
             keyring,
             pepper: Arc::new(masters.pepper()),
@@ -119,6 +127,9 @@ impl Parts {
             remote_keys: Arc::clone(&self.remote_keys),
             once: Arc::clone(&self.once),
             issuer: Arc::clone(&self.issuer),
+            authorities: self.authorities.clone(),
+            proofs: Arc::clone(&self.proofs),
+            offer: self.offer(),
             random: SystemRandom::new(),
         };
         let verifier = Verifier {
@@ -126,7 +137,21 @@ impl Parts {
             keyring: Arc::clone(&self.keyring),
             accepted: Arc::clone(&self.accepted),
             issuer: Arc::clone(&self.issuer),
+            proofs: Arc::clone(&self.proofs),
+            once: Arc::clone(&self.once),
         };
-        Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams) }
+        let proxies = TrustedProxies(self.config.trusted_proxies.clone());
+        Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams), proxies }
+    }
+
+    /// What is served by these settings.
+    fn offer(&self) -> Offer {
+        let Config { profile, tls, trusted_proxies, .. } = &*self.config;
+        let asked = tls.as_ref().is_some_and(|tls| tls.client_certificates);
+        Offer {
+            profile: *profile,
+            certificates: asked || !trusted_proxies.is_empty(),
+            authorities: self.authorities.is_some(),
+        }
     }
 }

@@ -64,6 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::certificate::ClientCertificates;
     use crate::domain::record::{ClientKeys, Record};
 
     fn entry(credential: &str, version: i64, read_seq: i64) -> Entry {
@@ -75,6 +76,7 @@ mod tests {
             enabled: true,
             secrets: vec![],
             client_keys: ClientKeys::default(),
+            client_certificates: ClientCertificates::default(),
             keys: vec![],
             grants: vec![],
         };

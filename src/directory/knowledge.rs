@@ -237,6 +237,7 @@ impl Knowledge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::certificate::ClientCertificates;
     use crate::domain::record::{ClientKeys, Record};
 
     fn reading(version: i64, read_seq: i64) -> Entry {
@@ -248,6 +249,7 @@ mod tests {
             enabled: true,
             secrets: vec![],
             client_keys: ClientKeys::default(),
+            client_certificates: ClientCertificates::default(),
             keys: vec![],
             grants: vec![],
         };

@@ -5,6 +5,8 @@
 //! | 16 base62 characters | a secret, by its public id |
 //! | `jkt:` and 43 of base64url | a key of the account's, by its RFC 7638 thumbprint |
 //! | `jku:` and 43 of base64url | the address that the account's keys are fetched from, by its SHA-256 |
+//! | `x5t:` and 43 of base64url | a certificate of the account's own, by its SHA-256 |
+//! | `x5n:` and 43 of base64url | a name that the account's certificates carry, by its SHA-256 |
 //!
 //! None of them says anything of a secret: it may be shown, logged, and put in a token.
 
@@ -21,6 +23,8 @@ use super::public_key::PublicKey;
 
 const KEY: &str = "jkt:";
 const ADDRESS: &str = "jku:";
+const CERTIFICATE: &str = "x5t:";
+const NAME: &str = "x5n:";
 
 /// A SHA-256.
 type Hash = [u8; 32];
@@ -35,11 +39,17 @@ pub enum CredentialId {
     ClientKey(Hash),
     /// A key that was fetched from an address.
     KeyAddress(Hash),
+    /// A certificate of the account's own.
+    Certificate(Hash),
+    /// A certificate of an authority that carries a name.
+    CertificateName(Hash),
 }
 
 /// The text names nothing of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a credential is named by 16 characters of base62, or by jkt: or jku: and 43 of base64url")]
+#[error(
+    "a credential is named by 16 characters of base62, or by jkt:, jku:, x5t: or x5n: and 43 of base64url"
+)]
 pub struct MalformedCredentialId;
 
 impl CredentialId {
@@ -61,6 +71,14 @@ impl CredentialId {
         hash.copy_from_slice(digest(&SHA256, uri.as_bytes()).as_ref());
         Self::KeyAddress(hash)
     }
+
+    /// Of a name that certificates carry, as it is compared; of one text in two places there are two.
+    #[must_use]
+    pub fn of_name(place: &str, compared: &str) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, format!("{place}\n{compared}").as_bytes()).as_ref());
+        Self::CertificateName(hash)
+    }
 }
 
 impl FromStr for CredentialId {
@@ -75,6 +93,10 @@ impl FromStr for CredentialId {
             hash(rest).map(Self::ClientKey)
         } else if let Some(rest) = text.strip_prefix(ADDRESS) {
             hash(rest).map(Self::KeyAddress)
+        } else if let Some(rest) = text.strip_prefix(CERTIFICATE) {
+            hash(rest).map(Self::Certificate)
+        } else if let Some(rest) = text.strip_prefix(NAME) {
+            hash(rest).map(Self::CertificateName)
         } else {
             text.parse().map(Self::Secret).map_err(|_| MalformedCredentialId)
         }
@@ -107,6 +129,8 @@ impl fmt::Display for CredentialId {
             Self::Secret(id) => f.write_str(id.as_str()),
             Self::ClientKey(hash) => write!(f, "{KEY}{}", URL_SAFE_NO_PAD.encode(hash)),
             Self::KeyAddress(hash) => write!(f, "{ADDRESS}{}", URL_SAFE_NO_PAD.encode(hash)),
+            Self::Certificate(hash) => write!(f, "{CERTIFICATE}{}", URL_SAFE_NO_PAD.encode(hash)),
+            Self::CertificateName(hash) => write!(f, "{NAME}{}", URL_SAFE_NO_PAD.encode(hash)),
         }
     }
 }
@@ -124,7 +148,8 @@ mod tests {
     #[test]
     fn each_kind_has_one_spelling_and_those_of_before_are_read() {
         let key = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
-        for text in ["0123456789ABCDef".to_owned(), format!("jkt:{key}"), format!("jku:{key}")] {
+        let hashed = ["jkt:", "jku:", "x5t:", "x5n:"].map(|kind| format!("{kind}{key}"));
+        for text in std::iter::once("0123456789ABCDef".to_owned()).chain(hashed) {
             let id: CredentialId = text.parse().expect("an id");
             assert_eq!(id.to_string(), text);
             assert_eq!(serde_json::to_string(&id).expect("JSON"), format!("\"{text}\""));

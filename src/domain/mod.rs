@@ -4,10 +4,12 @@
 
 pub mod algorithm;
 pub mod assertion;
+pub mod certificate;
 pub mod credential_id;
 pub mod ids;
 pub mod key;
 pub mod numbering;
+pub mod profile;
 pub mod public_key;
 pub mod record;
 pub mod region;

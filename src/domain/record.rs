@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
 use super::assertion::AssertionAlgorithm;
+use super::certificate::ClientCertificates;
 use super::credential_id::CredentialId;
 use super::public_key::PublicKey;
 
@@ -43,6 +44,9 @@ pub struct Record {
     /// The public keys that its assertions are verified by. Left out where there are none, as by programs of before.
     #[serde(default, skip_serializing_if = "ClientKeys::is_empty")]
     pub client_keys: ClientKeys,
+    /// What it is known by when it shows a certificate. Left out likewise.
+    #[serde(default, skip_serializing_if = "ClientCertificates::is_empty")]
+    pub client_certificates: ClientCertificates,
     /// The API keys bound to it, pending and valid.
     pub keys: Vec<KeyPart>,
     /// Its roles and where they hold.
@@ -253,6 +257,9 @@ impl Record {
             }
             CredentialId::KeyAddress(_) => {
                 jwks_uri.as_ref().filter(|address| address.credential_id == *id).map(|_| Liveness::Valid)
+            }
+            CredentialId::Certificate(_) | CredentialId::CertificateName(_) => {
+                self.client_certificates.has(id, now).then_some(Liveness::Valid)
             }
         }
     }

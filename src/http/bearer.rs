@@ -1,5 +1,8 @@
 //! Authentication as extractors: a handler meets a proven caller, never a raw header.
 //!
+//! A token that is bound to something is taken from its holder alone: with a proof in the `DPoP` header (RFC 9449 §7), or over
+//! a connection that shows its certificate (RFC 8705 §3).
+//!
 //! The token is taken from the `Authorization` header only (RFC 6750 §2.1): forms and queries end
 //! up in logs.
 
@@ -10,8 +13,9 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::problem::Problem;
+use super::{client_certificate, dpop};
 use crate::manage::{Caller, Manage};
-use crate::verify::{Verified, Verifier, VerifyError};
+use crate::verify::{Held, Presented, Verified, Verifier, VerifyError};
 
 /// The bearer of a good token for any of our audiences.
 pub struct AnyToken(pub Verified);
@@ -36,14 +40,26 @@ pub(super) async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
 }
 
 async fn verified(request: &HttpRequest) -> Result<Verified, Problem> {
-    let token = token(request)?;
-    state::<Verifier>(request)?.bearer(token).await.map_err(|error| match error {
-        VerifyError::Invalid => Problem::unauthenticated(true),
-        VerifyError::Pending | VerifyError::Unavailable(_) => Problem::unavailable(),
-    })
+    let presented = presented(request)?;
+    let certificate = client_certificate::shown(request);
+    let held = state::<Verifier>(request)?.presented(presented, certificate.as_deref()).await;
+    match (held, presented) {
+        (Ok(Held { verified, next_nonce }), _) => {
+            next_nonce.into_iter().for_each(|nonce| dpop::keep(request, nonce));
+            Ok(verified)
+        }
+        (Err(VerifyError::Invalid), Presented::Bearer(_)) => Err(Problem::unauthenticated(true)),
+        (Err(VerifyError::Invalid), Presented::Dpop(..)) => Err(Problem::unproven(dpop::Fault::Token)),
+        (Err(VerifyError::Proof), _) => Err(Problem::unproven(dpop::Fault::Proof)),
+        (Err(VerifyError::Nonce(nonce)), _) => {
+            dpop::keep(request, nonce);
+            Err(Problem::unproven(dpop::Fault::Nonce))
+        }
+        (Err(VerifyError::Pending | VerifyError::Unavailable(_)), _) => Err(Problem::unavailable()),
+    }
 }
 
-fn token(request: &HttpRequest) -> Result<&str, Problem> {
+fn presented(request: &HttpRequest) -> Result<Presented<'_>, Problem> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let Some(first) = headers.next() else {
         return Err(Problem::unauthenticated(false));
@@ -53,10 +69,16 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
         return Err(Problem::unauthenticated(true));
     }
     let mut parts = first.as_bytes().splitn(2, |&byte| byte == b' ');
-    let bearer = parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
+    let scheme = parts.next().unwrap_or_default();
     let token = parts.next().and_then(|token| std::str::from_utf8(token).ok());
+    let token = token.map(|token| token.trim_matches(' '));
+    if scheme.eq_ignore_ascii_case(b"dpop") {
+        let token = token.ok_or_else(|| Problem::unproven(dpop::Fault::Token))?;
+        return Ok(Presented::Dpop(token, dpop::proved(request, Some(token))));
+    }
+    let bearer = scheme.eq_ignore_ascii_case(b"bearer");
     match token {
-        Some(token) if bearer => Ok(token.trim_matches(' ')),
+        Some(token) if bearer => Ok(Presented::Bearer(token)),
         // Another scheme is another method of authentication, and no bad token (RFC 6750 §3).
         _ => Err(Problem::unauthenticated(bearer)),
     }
@@ -76,6 +98,10 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+
+    fn token(request: &HttpRequest) -> Result<&str, Problem> {
+        presented(request).map(|(Presented::Bearer(token) | Presented::Dpop(token, _))| token)
+    }
 
     fn challenge(request: TestRequest) -> String {
         let problem = token(&request.to_http_request()).expect_err("no token");

@@ -19,7 +19,9 @@ pub mod v1;
 
 mod ask;
 mod body;
+mod client_certificate;
 mod cursor;
+mod dpop;
 mod etag;
 mod prefer;
 mod trace;

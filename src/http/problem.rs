@@ -16,6 +16,8 @@ use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use tracing_actix_web::RequestId;
 
+use super::dpop::{self, Fault};
+
 use crate::manage::ManageError;
 
 /// Seconds after which it is worth asking again.
@@ -46,7 +48,10 @@ pub struct Problem {
 #[derive(Clone, Debug)]
 enum Extra {
     None,
+    /// A bearer's, and that there is another way.
     Challenge(&'static str),
+    /// That of the other way alone.
+    Proof(Fault),
     RetryAfter(&'static str),
     Allow(String),
 }
@@ -82,6 +87,19 @@ impl Problem {
             ("This needs a bearer token, in the Authorization header.", r#"Bearer realm="carnet""#)
         };
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", detail).with(Extra::Challenge(challenge))
+    }
+
+    /// 401 (RFC 9449 §7.1): for who says to be a token's holder.
+    #[must_use]
+    pub fn unproven(fault: Fault) -> Self {
+        let detail = match fault {
+            Fault::Token => "The access token is not valid, or not bound to a key.",
+            Fault::Proof => {
+                "The DPoP proof is malformed, with another key, for another request, token or time, or was used before."
+            }
+            Fault::Nonce => "The DPoP proof needs the nonce of the DPoP-Nonce header.",
+        };
+        Self::new(StatusCode::UNAUTHORIZED, fault.code(), detail).with(Extra::Proof(fault))
     }
 
     /// 404: nothing there, or nothing that the caller may know of.
@@ -162,7 +180,11 @@ impl Problem {
         match &self.header {
             Extra::None => {}
             Extra::Challenge(challenge) => {
-                answer.insert_header((header::WWW_AUTHENTICATE, *challenge));
+                answer.append_header((header::WWW_AUTHENTICATE, *challenge));
+                answer.append_header((header::WWW_AUTHENTICATE, dpop::challenge(None)));
+            }
+            Extra::Proof(fault) => {
+                answer.insert_header((header::WWW_AUTHENTICATE, dpop::challenge(Some(*fault))));
             }
             Extra::RetryAfter(seconds) => {
                 answer.insert_header((header::RETRY_AFTER, *seconds));
@@ -257,6 +279,9 @@ fn status(error: &ManageError) -> StatusCode {
         | E::KeysOrAddress
         | E::InvalidClientKey(..)
         | E::InvalidAddress(_)
+        | E::OneCertificateName
+        | E::InvalidCertificateName(..)
+        | E::InvalidCertificate(..)
         | E::UnknownPermission(_)
         | E::RoleRequired
         | E::UnknownRole(_)
@@ -276,13 +301,16 @@ pub(super) async fn name_occurrence(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let answer = next.call(request).await?.map_into_boxed_body();
+    let mut answer = next.call(request).await?.map_into_boxed_body();
+    let asked = answer.request().clone();
+    dpop::supply(&asked, answer.headers_mut());
     let problem = answer.response().error().and_then(|error| error.as_error::<Problem>());
     let Some(problem) = problem.cloned() else {
         return Ok(answer);
     };
-    let instance = occurrence(answer.request());
-    Ok(answer.into_response(problem.answer(instance)))
+    let mut described = problem.answer(occurrence(&asked));
+    dpop::supply(&asked, described.headers_mut());
+    Ok(answer.into_response(described))
 }
 
 fn occurrence(request: &HttpRequest) -> Option<String> {

@@ -10,10 +10,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
+pub use super::client_certificate::TrustedProxies;
 use super::health::Here;
 use super::streams::Streams;
 use super::trace::RequestSpan;
-use super::{configure, health};
+use super::{client_certificate, configure, health};
 use crate::directory::Knowledge;
 use crate::issue::TokenIssuer;
 use crate::manage::Manage;
@@ -36,6 +37,8 @@ pub struct Worker {
     pub manage: Arc<Manage>,
     /// Answers that do not end by themselves.
     pub streams: Arc<Streams>,
+    /// Who may say which certificate a client has shown.
+    pub proxies: TrustedProxies,
 }
 
 /// Where to listen.
@@ -57,19 +60,21 @@ pub fn serve(
     worker: impl Fn() -> Worker + Send + Clone + 'static,
 ) -> std::io::Result<Server> {
     let app = move || {
-        let Worker { issuer, verifier, manage, streams } = worker();
+        let Worker { issuer, verifier, manage, streams, proxies } = worker();
         App::new()
             .wrap(TracingLogger::<RequestSpan>::new())
             .app_data(web::Data::new(issuer))
             .app_data(web::Data::new(verifier))
             .app_data(web::Data::from(manage))
             .app_data(web::Data::from(streams))
+            .app_data(web::Data::new(proxies))
             .configure(|config| {
                 configure(config);
             })
     };
     let mut server = HttpServer::new(app)
         .workers(workers)
+        .on_connect(client_certificate::note)
         .max_connections(CONNECTIONS)
         .client_request_timeout(SLOWEST_HEAD)
         .keep_alive(KEEP_ALIVE)

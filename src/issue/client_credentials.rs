@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{TokenError, pending};
 use crate::directory::Verdict;
 use crate::domain::algorithm::Algorithm;
+use crate::domain::profile::Profile;
 use crate::domain::record::{KeyPart, Liveness, Record};
 
 /// How long a management token lives, seconds.
@@ -61,9 +62,9 @@ impl Entitlement {
         }
     }
 
-    pub fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self, profile: Profile) -> Algorithm {
         match self {
-            Self::Management => Algorithm::RS256,
+            Self::Management => profile.management_algorithm(),
             Self::Product(key) => key.algorithm,
         }
     }
@@ -122,6 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::certificate::ClientCertificates;
     use crate::domain::ids::PublicId;
     use crate::domain::record::{ClientKeys, SecretPart};
     use crate::domain::secret::{Secret, SecretKind};
@@ -173,6 +175,7 @@ mod tests {
             enabled: true,
             secrets: vec![part],
             client_keys: ClientKeys::default(),
+            client_certificates: ClientCertificates::default(),
             keys: vec![],
             grants: vec![],
         };

@@ -11,6 +11,15 @@ pub enum TokenError {
     /// Unknown, wrong, disabled and expired alike.
     #[error("Client authentication failed")]
     InvalidClient,
+    /// A way to authenticate that is not served here, whoever tries it.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// RFC 9449 §5: whatever is wrong with the proof of possession.
+    #[error("The DPoP proof is malformed, for another request or time, or was used before")]
+    InvalidDpopProof,
+    /// RFC 9449 §8: the same with this nonce would do.
+    #[error("The DPoP proof needs the nonce of the DPoP-Nonce header")]
+    UseDpopNonce(String),
     /// Not a scope that this client may have.
     #[error("The scope is unknown, malformed, or beyond what this client may have")]
     InvalidScope,
@@ -43,7 +52,9 @@ impl TokenError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
-            Self::InvalidClient => "invalid_client",
+            Self::InvalidClient | Self::Unsupported(_) => "invalid_client",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce(_) => "use_dpop_nonce",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::UnsupportedGrantType => "unsupported_grant_type",

@@ -15,12 +15,17 @@ use crate::domain::record::Record;
 use crate::once::Once;
 use crate::seal::Pepper;
 use crate::store::master_keys::Rehashed;
-use crate::token::claims::{AccessClaims, Audience};
+use crate::token::certificate::{Authorities, ClientCertificate};
+use crate::token::claims::{AccessClaims, Audience, Confirmation};
+use crate::token::discovery::Offer;
+use crate::token::dpop::{Proofs, Proved};
 use crate::token::keyring::KeyringCell;
 
 mod authenticate;
 mod client_credentials;
 mod error;
+mod holder;
+mod profile;
 mod scope;
 
 use authenticate::{FetchedKeys, Proof, Proven, Unproven};
@@ -43,6 +48,10 @@ pub struct TokenRequest<'a> {
     pub scope: Option<&'a str>,
     /// For which API (RFC 8707 §2).
     pub resource: Option<&'a str>,
+    /// The certificate that the client has shown, whatever it proves itself by (RFC 8705 §3).
+    pub certificate: Option<&'a ClientCertificate>,
+    /// The proof of possession, if one was sent (RFC 9449 §5).
+    pub dpop: Option<Proved<'a>>,
 }
 
 /// What a client proves itself by, as it was sent.
@@ -62,6 +71,13 @@ pub enum Presented {
         /// The JWT.
         assertion: PresentedAssertion,
     },
+    /// RFC 8705 §2.
+    Certificate {
+        /// Who it says it is.
+        client_id: String,
+        /// What it has shown.
+        certificate: Arc<ClientCertificate>,
+    },
 }
 
 /// A successful answer (RFC 6749 §5.1).
@@ -69,6 +85,10 @@ pub enum Presented {
 pub struct IssuedToken {
     /// The JWT.
     pub access_token: String,
+    /// How it is to be sent: `Bearer`, or `DPoP`.
+    pub token_type: &'static str,
+    /// The nonce for the next proof, for a client that has sent one.
+    pub dpop_nonce: Option<String>,
     /// Seconds until it expires.
     pub expires_in: i64,
     /// What was granted: exactly what was asked for, or the account's own tenant.
@@ -78,7 +98,7 @@ pub struct IssuedToken {
 /// Without the token: who has it is its bearer.
 impl fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { access_token: _, expires_in, scope } = self;
+        let Self { access_token: _, token_type: _, dpop_nonce: _, expires_in, scope } = self;
         let mut shown = f.debug_struct("IssuedToken");
         shown.field("expires_in", expires_in).field("scope", scope).finish_non_exhaustive()
     }
@@ -101,6 +121,12 @@ pub struct TokenIssuer {
     pub once: Arc<Once>,
     /// The `iss` of every token, and the audience of the management API.
     pub issuer: Arc<str>,
+    /// Whose certificates name clients.
+    pub authorities: Option<Authorities>,
+    /// Judges proofs of possession.
+    pub proofs: Arc<Proofs>,
+    /// What is served, and what is demanded.
+    pub offer: Offer,
     /// For `jti`.
     pub random: SystemRandom,
 }
@@ -125,15 +151,21 @@ impl TokenIssuer {
         }
         // Before Postgres was ever heard there is no time to judge by.
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
-        let proof = Proof::read(request.client, &self.issuer, now)?;
+        profile::admit_method(self.offer.profile, request.client)?;
+        let proof = Proof::read(request.client, &self.issuer, self.authorities.as_ref(), now)?;
+        profile::admit_algorithm(self.offer.profile, &proof)?;
+        let holder = self.holder(&request, now)?;
         let scope = Scope::parse(request.scope)?;
         let target = Target::of(request.resource, &self.issuer);
         let entitled = self.entitle(&proof, target).await?;
+        let confirmation = holder.confirmation(&entitled.value.record)?;
         self.use_up(&proof).await?;
+        holder.use_up(&self.once).await?;
         self.rehash(&entitled.value, &proof);
         let tenant = self.tenant(&entitled.value, &scope).await?;
-        let claims = self.claims(&entitled, &scope, &tenant)?;
-        self.sign(&entitled, claims)
+        let claims = self.claims(&entitled, &scope, &tenant, confirmation)?;
+        let dpop_nonce = request.dpop.map(|_| self.proofs.nonce(entitled.now));
+        Ok(IssuedToken { token_type: holder.token_type(), dpop_nonce, ..self.sign(&entitled, claims)? })
     }
 
     /// Whoever proved right by a secret under an earlier pepper is hashed anew, beside this answer; some other time when
@@ -191,6 +223,7 @@ impl TokenIssuer {
         entitled: &Served<Entitled>,
         scope: &Scope,
         tenant: &[String],
+        cnf: Option<Confirmation>,
     ) -> Result<AccessClaims, TokenError> {
         let Served { value: Entitled { record, credential_id, entitlement, ends_at }, now, .. } = entitled;
         let iat = now.as_second();
@@ -223,6 +256,7 @@ impl TokenIssuer {
             api_key_id: entitlement.api_key_id().map(|id| id.to_string()),
             product: entitlement.product().map(ToOwned::to_owned),
             credential_id: *credential_id,
+            cnf,
         })
     }
 
@@ -233,7 +267,12 @@ impl TokenIssuer {
     }
 
     fn sign(&self, entitled: &Served<Entitled>, claims: AccessClaims) -> Result<IssuedToken, TokenError> {
-        let algorithm = entitled.value.entitlement.algorithm();
+        let profile = self.offer.profile;
+        let algorithm = entitled.value.entitlement.algorithm(profile);
+        if !profile.allows_signature(algorithm) {
+            tracing::error!(%algorithm, "a product is signed for as FAPI 2.0 forbids");
+            return Err(TokenError::ServerError);
+        }
         let keyring = self.keyring.load();
         let key = keyring.signer(algorithm).ok_or(TokenError::ServerError)?;
         // The last moment to ask: the process may have slept since the record was judged.
@@ -241,7 +280,14 @@ impl TokenIssuer {
             return Err(TokenError::temporarily_unavailable("The request took too long; try again"));
         }
         let access_token = key.sign(&claims).map_err(|_| TokenError::ServerError)?;
-        Ok(IssuedToken { access_token, expires_in: claims.exp - claims.iat, scope: claims.scope })
+        let expires_in = claims.exp - claims.iat;
+        Ok(IssuedToken {
+            access_token,
+            token_type: "Bearer",
+            dpop_nonce: None,
+            expires_in,
+            scope: claims.scope,
+        })
     }
 }
 
@@ -294,8 +340,13 @@ mod tests {
 
     #[test]
     fn a_token_is_not_in_what_debug_shows() {
-        let issued =
-            IssuedToken { access_token: "e30.e30.c2ln".into(), expires_in: 900, scope: "tsg_id:1".into() };
+        let issued = IssuedToken {
+            access_token: "e30.e30.c2ln".into(),
+            token_type: "Bearer",
+            dpop_nonce: None,
+            expires_in: 900,
+            scope: "tsg_id:1".into(),
+        };
         assert_eq!(format!("{issued:?}"), r#"IssuedToken { expires_in: 900, scope: "tsg_id:1", .. }"#);
     }
 }

@@ -12,6 +12,7 @@ use crate::outgoing::NoAddress;
 use crate::store::StoreError;
 use crate::store::tx::Caused;
 use crate::sync::CannotMake;
+use crate::token::certificate::{NoCertificate, NoName};
 use crate::token::client_jwks::NoClientKey;
 
 /// A refusal, or a failure of ours.
@@ -104,6 +105,19 @@ pub enum ManageError {
     /// The keys cannot be fetched from there.
     #[error("jwks_uri {0}.")]
     InvalidAddress(#[from] NoAddress),
+
+    /// More than one thing that its certificates are known by, or none.
+    #[error(
+        "Give exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip, \
+         tls_client_auth_san_email and certificates; none of them only with tls_client_certificate_bound_access_tokens."
+    )]
+    OneCertificateName,
+    /// No certificate could carry it.
+    #[error("{0} {1}.")]
+    InvalidCertificateName(&'static str, NoName),
+    /// One of the certificates is none.
+    #[error("certificates[{0}]: {1}.")]
+    InvalidCertificate(usize, NoCertificate),
 
     /// No such permissions.
     #[error("There is no permission {}.", .0.join(", "))]
@@ -232,6 +246,10 @@ impl ManageError {
             Self::InvalidClientKey(_, NoClientKey::Private(_)) => "private_key",
             Self::InvalidClientKey(..) => "invalid_client_key",
             Self::InvalidAddress(_) => "invalid_jwks_uri",
+            Self::OneCertificateName => "one_certificate_name",
+            Self::InvalidCertificateName(..) => "invalid_certificate_name",
+            Self::InvalidCertificate(_, NoCertificate::Private) => "private_key",
+            Self::InvalidCertificate(..) => "invalid_certificate",
             Self::UnknownPermission(_) => "unknown_permission",
             Self::RoleNameTaken(_) => "role_name_taken",
             Self::RoleRequired => "role_required",
@@ -273,12 +291,15 @@ impl ManageError {
             Self::InvalidName(_) | Self::ServiceAccountNameTaken(_) | Self::RoleNameTaken(_) => Some("name"),
             Self::KeysOrAddress | Self::InvalidClientKey(..) => Some("keys"),
             Self::InvalidAddress(_) => Some("jwks_uri"),
+            Self::InvalidCertificateName(member, _) => Some(member),
+            Self::InvalidCertificate(..) => Some("certificates"),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
             Self::UnknownPrincipal(_) => Some("principal"),
             Self::UnknownServiceAccount => Some("service_account_id"),
             Self::InvalidToken
             | Self::NotFound
+            | Self::OneCertificateName
             | Self::PermissionDenied(_)
             | Self::CannotGrant(_)
             | Self::StaleEtag(_)

@@ -10,7 +10,7 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Okm, Prk, Salt};
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
-use super::{Pepper, Purpose, Sealer};
+use super::{Nonces, Pepper, Purpose, Sealer};
 use crate::domain::ids::NoRandomness;
 
 const KEY_BYTES: usize = 32;
@@ -126,6 +126,12 @@ impl MasterKeys {
     #[must_use]
     pub fn pepper(&self) -> Pepper {
         Pepper::derive(&self.masters)
+    }
+
+    /// What nonces are made of, and known by.
+    #[must_use]
+    pub fn nonces(&self) -> Nonces {
+        Nonces::derive(&self.masters)
     }
 
     /// What seals and opens for one purpose. Hand out only the one that a room needs.

@@ -6,6 +6,7 @@
 //! - [`Pepper`]: client secrets are stored as an HMAC under it;
 //! - [`Sealer`]: AES-256-GCM for rows that must be recoverable (signing keys) and for what is kept
 //!   in a region's cache, each sealed to the place it belongs to;
+//! - [`Nonces`]: what proofs show to be fresh;
 //! - [`CheckValue`]: tells an instance that was started with another master key, and tells nothing
 //!   else.
 //!
@@ -17,10 +18,12 @@
 //! The keys that *ring* has prepared are not (it offers no way); they live as long as the process.
 
 mod master;
+mod nonces;
 mod pepper;
 mod sealer;
 
 pub use master::{CheckValue, MalformedMasterKeys, MasterKeys, UnknownMaster, generate_master_key};
+pub use nonces::{Age, Nonces};
 pub use pepper::Pepper;
 pub use sealer::{CannotOpen, CannotSeal, Purpose, Sealer};
 

@@ -19,6 +19,7 @@ pub mod access_policies;
 pub mod api_keys;
 pub mod audit;
 pub mod caller;
+pub mod client_certificates;
 pub mod client_keys;
 pub mod client_secrets;
 pub mod error;

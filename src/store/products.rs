@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
 use super::columns::{parsed, variant};
-use super::{StoreError, Tx};
+use super::{Store, StoreError, Tx};
 use crate::domain::algorithm::Algorithm;
 
 /// How a key of a product is presented.
@@ -68,6 +68,18 @@ pub struct PermissionText {
     pub permission: String,
     /// What it allows.
     pub description: String,
+}
+
+impl Store {
+    /// How tokens for each product are signed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_product_algorithms(&self) -> Result<Vec<(String, Algorithm)>, StoreError> {
+        const LIST: &str = include_str!("../../sql/queries/product_list_algorithms.sql");
+        let rows = self.engine_query(LIST, &[]).await?;
+        rows.iter().map(|row| Ok((row.try_get("product")?, parsed(row, "algorithm")?))).collect()
+    }
 }
 
 /// One product.

@@ -47,6 +47,21 @@ pub struct AccessClaims {
     pub roles: Vec<String>,
     /// What the client proved itself by: when that is gone, online checks refuse the token.
     pub credential_id: CredentialId,
+    /// What whoever sends the token has to show besides (RFC 7800 §3.1); of any other the token is no bearer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// What a token is bound to: a key, a certificate, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// The RFC 7638 thumbprint of the key that proofs are signed with (RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// The SHA-256 of the client's certificate, as base64url (RFC 8705 §3.1).
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    pub x5t_s256: Option<String>,
 }
 
 /// The `aud` claim: one audience, or several (RFC 7519 §4.1.3).

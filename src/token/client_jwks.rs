@@ -92,7 +92,7 @@ pub enum NoClientKey {
 
 impl ClientJwk {
     /// The key, if it can be nothing but a public key that verifies signatures.
-    fn read(&self) -> Result<ClientKeyPart, NoClientKey> {
+    pub(super) fn read(&self) -> Result<ClientKeyPart, NoClientKey> {
         if let Some(name) = self.private_member() {
             return Err(NoClientKey::Private(name));
         }

@@ -8,8 +8,13 @@
 
 use serde::Serialize;
 
+use super::dpop;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::assertion::AssertionAlgorithm;
+
+mod offer;
+
+pub use offer::Offer;
 
 /// Scopes without a meaning here, which clients send by habit. (`tsg_id:<n>`, which has one,
 /// cannot be listed: there are as many as tenants.)
@@ -28,6 +33,11 @@ pub struct AuthorizationServerMetadata {
     /// do refuse one). `none` is the registered value that promises neither code nor token.
     response_types_supported: Vec<&'static str>,
     scopes_supported: Vec<&'static str>,
+    /// RFC 9449 §5.1.
+    dpop_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    /// RFC 8705 §3.3.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_client_certificate_bound_access_tokens: bool,
 }
 
 /// `OpenID` Connect Discovery 1.0 §3, at `/.well-known/openid-configuration`.
@@ -57,6 +67,8 @@ impl AuthorizationServerMetadata {
             token_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
             response_types_supported: vec!["none"],
             scopes_supported: HABITUAL_SCOPES.to_vec(),
+            dpop_signing_alg_values_supported: dpop::ALGORITHMS.to_vec(),
+            tls_client_certificate_bound_access_tokens: false,
         }
     }
 }
@@ -94,6 +106,7 @@ mod tests {
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
             "response_types_supported": ["none"],
             "scopes_supported": ["openid", "email", "profile"],
+            "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],
         });
         assert_eq!(to_value(document).unwrap(), expected);
     }

@@ -8,6 +8,8 @@
 //! - [`jws`]: the strict reading of a compact signature (RFC 7515);
 //! - [`keyring`]: the keys of one moment, and their JWKS;
 //! - [`client_jwks`] and [`assertion`]: clients' own keys, and what they sign with them (RFC 7523);
+//! - [`certificate`]: clients' certificates, and what they are named by (RFC 8705);
+//! - [`dpop`]: proofs that a token's holder has its key (RFC 9449);
 //! - [`accepted`]: tokens that have passed before need not be verified twice;
 //! - [`discovery`]: the metadata documents.
 //!
@@ -16,9 +18,11 @@
 
 pub mod accepted;
 pub mod assertion;
+pub mod certificate;
 pub mod claims;
 pub mod client_jwks;
 pub mod discovery;
+pub mod dpop;
 pub mod jws;
 pub mod keyring;
 pub mod rejected;

@@ -10,9 +10,15 @@ use uuid::Uuid;
 
 use crate::directory::{Directory, Outage, Served, Verdict};
 use crate::domain::record::{Liveness, Record};
+use crate::once::Once;
 use crate::token::accepted::AcceptedTokens;
 use crate::token::claims::AccessClaims;
+use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
+
+mod possession;
+
+pub use possession::{Held, Presented};
 
 /// A token that holds, and so do what its client proved itself by and the API key behind it.
 #[derive(Clone, Debug)]
@@ -29,6 +35,12 @@ pub enum VerifyError {
     /// Not ours, over, or what is behind it is gone. RFC 6750 §3.1 `invalid_token`.
     #[error("the access token is malformed, expired, or revoked")]
     Invalid,
+    /// The proof that the token's holder sends with it is none (RFC 9449 §7.1).
+    #[error("the proof of possession is malformed, for another request or time, or was used before")]
+    Proof,
+    /// It would be one with this nonce (RFC 9449 §9).
+    #[error("the proof of possession needs another nonce")]
+    Nonce(String),
     /// The key behind it is on its way to every region.
     #[error("the key behind the token is not yet valid in every region")]
     Pending,
@@ -48,23 +60,27 @@ pub struct Verifier {
     pub accepted: Arc<AcceptedTokens>,
     /// Who must have issued the token.
     pub issuer: Arc<str>,
+    /// Judges proofs of possession.
+    pub proofs: Arc<Proofs>,
+    /// Knows what was used before.
+    pub once: Arc<Once>,
 }
 
 impl Verifier {
-    /// Verifies a bearer token of any of our audiences.
-    ///
-    /// # Errors
-    /// [`VerifyError`].
-    pub async fn bearer(&self, token: &str) -> Result<Verified, VerifyError> {
+    /// What a token says that is ours and whose time is now.
+    fn read(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
         let clock = self.directory.clock();
         // Before Postgres was ever heard there is no time to judge by.
         let now = clock.authority().ok_or(Outage::Unheard)?;
         let keyring = self.keyring.load();
-        let claims =
-            self.accepted.accept(token, &keyring, now.as_second(), &self.issuer).map_err(|rejected| {
-                metrics::counter!("carnet_tokens_rejected_total", "why" => rejected.label()).increment(1);
-                VerifyError::Invalid
-            })?;
+        self.accepted.accept(token, &keyring, now.as_second(), &self.issuer).map_err(|rejected| {
+            metrics::counter!("carnet_tokens_rejected_total", "why" => rejected.label()).increment(1);
+            VerifyError::Invalid
+        })
+    }
+
+    /// That what is behind it is still there.
+    async fn behind(&self, claims: Arc<AccessClaims>) -> Result<Verified, VerifyError> {
         let judged = self
             .directory
             .decide(&claims.client_id, |record, now| behind(&claims, &self.issuer, record, now))

@@ -20,8 +20,10 @@ fn status(error: &TokenError) -> StatusCode {
         TokenError::InvalidRequest(_)
         | TokenError::InvalidScope
         | TokenError::InvalidTarget
-        | TokenError::UnsupportedGrantType => StatusCode::BAD_REQUEST,
-        TokenError::InvalidClient => StatusCode::UNAUTHORIZED,
+        | TokenError::UnsupportedGrantType
+        | TokenError::InvalidDpopProof
+        | TokenError::UseDpopNonce(_) => StatusCode::BAD_REQUEST,
+        TokenError::InvalidClient | TokenError::Unsupported(_) => StatusCode::UNAUTHORIZED,
         TokenError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         TokenError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -33,8 +35,11 @@ fn status(error: &TokenError) -> StatusCode {
 pub fn refuse(error: &TokenError, used_header: bool) -> HttpResponse {
     let mut answer = HttpResponse::build(status(error));
     answer.insert_header((CACHE_CONTROL, "no-store"));
-    if *error == TokenError::InvalidClient && used_header {
+    if status(error) == StatusCode::UNAUTHORIZED && used_header {
         answer.insert_header((WWW_AUTHENTICATE, "Basic realm=\"carnet\", charset=\"UTF-8\""));
+    }
+    if let TokenError::UseDpopNonce(nonce) = error {
+        answer.insert_header(("DPoP-Nonce", nonce.as_str()));
     }
     if let TokenError::TemporarilyUnavailable { retry_after, .. } = error {
         answer.insert_header((RETRY_AFTER, retry_after.as_secs().to_string()));

@@ -1,6 +1,8 @@
 //! Reading a form by the letter of RFC 6749 §3.2 and Appendix B: known parameters once, empty ones as
 //! if they were not there, unknown ones ignored. And the two places that credentials may stand in.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -8,6 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
 use crate::issue::{Presented, PresentedAssertion, PresentedSecret, TokenError};
+use crate::token::certificate::ClientCertificate;
 
 /// Some clients leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -69,8 +72,12 @@ impl TokenForm {
     }
 
     /// What the client proves itself by: in the header, or in the body by one of two means, but not by two at once
-    /// (RFC 6749 §2.3).
-    pub fn credentials(&mut self, headers: &HeaderMap) -> Result<Presented, TokenError> {
+    /// (RFC 6749 §2.3); by its certificate, when it says who it is and nothing else (RFC 8705 §2).
+    pub fn credentials(
+        &mut self,
+        headers: &HeaderMap,
+        certificate: Option<&Arc<ClientCertificate>>,
+    ) -> Result<Presented, TokenError> {
         let mut authorization = headers.get_all(AUTHORIZATION);
         let header = authorization.next();
         if authorization.next().is_some() {
@@ -85,7 +92,12 @@ impl TokenForm {
             (None, None, Some(assertion)) => {
                 Ok(Presented::Assertion { client_id: self.client_id.take(), assertion })
             }
-            (None, None, None) => Err(TokenError::InvalidClient),
+            (None, None, None) => match (self.client_id.take(), certificate) {
+                (Some(client_id), Some(certificate)) => {
+                    Ok(Presented::Certificate { client_id, certificate: Arc::clone(certificate) })
+                }
+                _ => Err(TokenError::InvalidClient),
+            },
             (Some(_), Some(_), None) => {
                 Err(TokenError::InvalidRequest("Authenticate by the header or by the body, not by both"))
             }

@@ -22,13 +22,14 @@ pub(super) async fn get_jwks(issuer: web::Data<TokenIssuer>) -> HttpResponse {
 
 /// RFC 8414 §3.
 pub(super) async fn get_authorization_server(issuer: web::Data<TokenIssuer>) -> HttpResponse {
-    let document = AuthorizationServerMetadata::new(&issuer.issuer);
+    let document = AuthorizationServerMetadata::new(&issuer.issuer).offering(&issuer.offer);
     HttpResponse::Ok().insert_header((CACHE_CONTROL, MAX_AGE)).json(document)
 }
 
 /// `OpenID` Connect Discovery 1.0 §4, for the many clients that know only this one.
 pub(super) async fn get_openid_configuration(issuer: web::Data<TokenIssuer>) -> HttpResponse {
     let document = OpenIdConfiguration::new(&issuer.issuer, issuer.keyring.load().algorithms());
+    let document = document.offering(&issuer.offer);
     HttpResponse::Ok().insert_header((CACHE_CONTROL, MAX_AGE)).json(document)
 }
 

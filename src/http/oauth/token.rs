@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::error::{plain, refuse};
 use super::form::TokenForm;
+use crate::http::{client_certificate, dpop};
 use crate::issue::{IssuedToken, TokenError, TokenIssuer, TokenRequest};
 
 /// The most bytes of a token request's body.
@@ -43,10 +44,12 @@ pub(super) async fn issue_token(
     };
     let used_header = request.headers().contains_key(AUTHORIZATION);
     match answer(&request, &issuer, &body).await {
-        Ok(IssuedToken { access_token, expires_in, scope }) => {
+        Ok(IssuedToken { access_token, token_type, dpop_nonce, expires_in, scope }) => {
             metrics::counter!("carnet_tokens_total", "outcome" => "issued").increment(1);
-            let answer = TokenAnswer { access_token, token_type: "Bearer", expires_in, scope };
-            HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer)
+            let answer = TokenAnswer { access_token, token_type, expires_in, scope };
+            let mut answer = HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer);
+            dpop_nonce.iter().for_each(|nonce| dpop::insert(answer.headers_mut(), nonce));
+            answer
         }
         Err(error) => {
             metrics::counter!("carnet_tokens_total", "outcome" => error.code()).increment(1);
@@ -58,13 +61,16 @@ pub(super) async fn issue_token(
 async fn answer(request: &HttpRequest, issuer: &TokenIssuer, body: &[u8]) -> Result<IssuedToken, TokenError> {
     let mut form = TokenForm::parse(request.headers(), body)?;
     let grant_type = form.grant_type.take().ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
-    let client = form.credentials(request.headers())?;
+    let certificate = client_certificate::shown(request);
+    let client = form.credentials(request.headers(), certificate.as_ref())?;
     issuer
         .issue(TokenRequest {
             grant_type: &grant_type,
             client: &client,
             scope: form.scope.as_deref(),
             resource: form.resource.as_deref(),
+            certificate: certificate.as_deref(),
+            dpop: dpop::is_sent(request).then(|| dpop::proved(request, None)),
         })
         .await
 }

@@ -8,6 +8,7 @@ mod answer;
 mod api_key_events;
 mod api_keys;
 mod catalogue;
+mod client_certificates;
 mod client_keys;
 mod licenses;
 mod receipts;
@@ -61,6 +62,14 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/jwks",
         [get(client_keys::find), put(client_keys::replace), delete(client_keys::remove)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/certificates",
+        [
+            get(client_certificates::find),
+            put(client_certificates::replace),
+            delete(client_certificates::remove),
+        ],
     );
     routes.at("/v1/tenants/{tsg_id}/roles", [get(roles::list), post(roles::create)]);
     routes.at("/v1/tenants/{tsg_id}/roles/{role_id}", [get(roles::find)]);

@@ -14,11 +14,14 @@ use crate::domain::record::Record;
 use crate::domain::secret::Secret;
 use crate::seal::Pepper;
 use crate::token::assertion::Assertion;
+use crate::token::certificate::Authorities;
 
+mod certificate;
 mod client_secret;
 mod private_key_jwt;
 mod remote_keys;
 
+use certificate::CertificateProof;
 pub use client_secret::PresentedSecret;
 pub use private_key_jwt::PresentedAssertion;
 pub(super) use remote_keys::FetchedKeys;
@@ -30,6 +33,8 @@ pub(super) enum Proof {
     Secret(String, Secret),
     /// RFC 7523 §2.2.
     Assertion(Assertion),
+    /// RFC 8705 §2.
+    Certificate(CertificateProof),
 }
 
 /// A client that has proved itself.
@@ -57,13 +62,21 @@ impl From<Verdict<TokenError>> for Unproven {
 
 impl Proof {
     /// Reads what was presented, as far as that goes without knowing the client.
-    pub fn read(presented: &Presented, issuer: &str, now: Timestamp) -> Result<Self, TokenError> {
+    pub fn read(
+        presented: &Presented,
+        issuer: &str,
+        authorities: Option<&Authorities>,
+        now: Timestamp,
+    ) -> Result<Self, TokenError> {
         match presented {
             Presented::Secret { client_id, client_secret } => {
                 Ok(Self::Secret(client_id.clone(), client_secret::read(client_id, client_secret)?))
             }
             Presented::Assertion { client_id, assertion } => {
                 private_key_jwt::read(client_id.as_deref(), assertion, issuer, now).map(Self::Assertion)
+            }
+            Presented::Certificate { client_id, certificate } => {
+                certificate::read(client_id, certificate, authorities, now).map(Self::Certificate)
             }
         }
     }
@@ -73,6 +86,7 @@ impl Proof {
         match self {
             Self::Secret(client_id, _) => client_id,
             Self::Assertion(assertion) => assertion.client_id(),
+            Self::Certificate(proof) => &proof.client_id,
         }
     }
 
@@ -89,6 +103,7 @@ impl Proof {
                 client_secret::judge(pepper, record, secret, now).map_err(Unproven::from)
             }
             Self::Assertion(assertion) => private_key_jwt::judge(record, assertion, fetched, now),
+            Self::Certificate(proof) => certificate::judge(record, proof, now),
         }
     }
 }
@@ -97,7 +112,7 @@ impl TokenIssuer {
     /// What may prove a client once only is used up by this.
     pub(super) async fn use_up(&self, proof: &Proof) -> Result<(), TokenError> {
         match proof {
-            Proof::Secret(..) => Ok(()),
+            Proof::Secret(..) | Proof::Certificate(_) => Ok(()),
             Proof::Assertion(assertion) => private_key_jwt::use_up(&self.once, assertion).await,
         }
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Shown, read};
+use super::{Shown, certificates, read};
 use crate::domain::record::ClientKeys;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
@@ -116,6 +116,9 @@ async fn withdraw_all(tx: &mut Tx, caller: &Caller, account: &ServiceAccount) ->
     if !keys.keys.is_empty() {
         client_keys::replace(tx, account, &keys.keys, &ClientKeys::default()).await?;
         record(tx, caller, tsg_id, "client_keys.delete", &id.to_string(), why.clone()).await?;
+    }
+    if certificates::withdraw_all(tx, account).await? {
+        record(tx, caller, tsg_id, "client_certificates.delete", &id.to_string(), why.clone()).await?;
     }
     for key in api_keys::revoke_all(tx, tsg_id, *id, &caller.client_id, ACCOUNT_DELETED).await? {
         record(tx, caller, tsg_id, "api_key.revoke", &key.to_string(), why.clone()).await?;

@@ -58,7 +58,7 @@ impl Claims {
 }
 
 /// Seconds since 1970, with or without a fraction (RFC 7519 §2).
-fn numeric_date(date: &Value, round: impl Fn(f64) -> f64) -> Result<i64, BadAssertion> {
+pub(in crate::token) fn numeric_date(date: &Value, round: impl Fn(f64) -> f64) -> Result<i64, BadAssertion> {
     /// The year 9999.
     const LATEST: f64 = 253_402_300_799.0;
     if let Some(whole) = date.as_i64() {
@@ -71,7 +71,7 @@ fn numeric_date(date: &Value, round: impl Fn(f64) -> f64) -> Result<i64, BadAsse
 
 /// A JSON object whose names are unique (RFC 7515 §4, RFC 7519 §4): a reader that takes the first of two and one that
 /// takes the last would see two different things.
-pub(super) struct Members(pub Map<String, Value>);
+pub(in crate::token) struct Members(pub Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

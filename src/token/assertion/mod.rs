@@ -18,7 +18,7 @@ use crate::domain::public_key::PublicKey;
 use crate::domain::record::ClientKeyPart;
 
 mod bad;
-mod claims;
+pub(super) mod claims;
 
 pub use bad::BadAssertion;
 use claims::{Claims, Members, Times};
@@ -31,6 +31,8 @@ pub const LONGEST_ASSERTION_SECONDS: i64 = 300;
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 /// What would bring a key along, or change what the signature is of (RFC 7515 §4.1).
 const REFUSED_IN_HEADER: [&str; 6] = ["crit", "jwk", "jku", "x5c", "x5u", "b64"];
+/// The same, of a JWT whose kind brings its key along as a `jwk`.
+pub(super) const REFUSED_ANYWHERE: [&str; 5] = ["crit", "jku", "x5c", "x5u", "b64"];
 
 /// An assertion that says what it must. Whether its client has signed it is another question.
 pub struct Assertion {
@@ -81,6 +83,12 @@ impl Assertion {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// What it says it is signed with.
+    #[must_use]
+    pub fn algorithm(&self) -> AssertionAlgorithm {
+        self.algorithm
     }
 
     /// Its own name, not to be seen twice.
@@ -154,24 +162,33 @@ impl Assertion {
     }
 
     fn is_signed_by(&self, key: &PublicKey) -> bool {
-        let (message, signature) = (self.signed.as_bytes(), self.signature.as_slice());
-        let verified = match (key, self.algorithm) {
-            (PublicKey::Rsa { n, e }, AssertionAlgorithm::RS256) => {
-                PublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-            }
-            (PublicKey::Rsa { n, e }, AssertionAlgorithm::PS256) => {
-                PublicKeyComponents { n, e }.verify(&RSA_PSS_2048_8192_SHA256, message, signature)
-            }
-            (PublicKey::P256(point), AssertionAlgorithm::ES256) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
-            }
-            (PublicKey::Ed25519(key), AssertionAlgorithm::EdDSA) => {
-                UnparsedPublicKey::new(&ED25519, key).verify(message, signature)
-            }
-            _ => return false,
-        };
-        verified.is_ok()
+        is_signed(key, self.algorithm, self.signed.as_bytes(), &self.signature)
     }
+}
+
+/// Whether this key has signed the message with this algorithm, which is one of its kind.
+pub(super) fn is_signed(
+    key: &PublicKey,
+    algorithm: AssertionAlgorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    let verified = match (key, algorithm) {
+        (PublicKey::Rsa { n, e }, AssertionAlgorithm::RS256) => {
+            PublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+        }
+        (PublicKey::Rsa { n, e }, AssertionAlgorithm::PS256) => {
+            PublicKeyComponents { n, e }.verify(&RSA_PSS_2048_8192_SHA256, message, signature)
+        }
+        (PublicKey::P256(point), AssertionAlgorithm::ES256) => {
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+        }
+        (PublicKey::Ed25519(key), AssertionAlgorithm::EdDSA) => {
+            UnparsedPublicKey::new(&ED25519, key).verify(message, signature)
+        }
+        _ => return false,
+    };
+    verified.is_ok()
 }
 
 fn read_header(json: &[u8]) -> Result<(AssertionAlgorithm, Option<String>), BadAssertion> {

@@ -29,6 +29,7 @@ pub(super) fn claims() -> AccessClaims {
         product: Some("advanced_wildfire".to_owned()),
         roles: vec!["superuser".to_owned()],
         credential_id: "0123456789ABCDef".parse().unwrap(),
+        cnf: None,
     }
 }
 

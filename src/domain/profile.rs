@@ -1,0 +1,56 @@
+//! What an installation demands of its clients: what the standards do, or the FAPI 2.0 security profile as well.
+
+use serde::Deserialize;
+
+use super::algorithm::Algorithm;
+use super::assertion::AssertionAlgorithm;
+
+/// A profile.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Everything that is served.
+    #[default]
+    Standard,
+    /// FAPI 2.0 (final, 2025), as far as it speaks of clients that act for themselves: keys or certificates and no secrets, no token
+    /// without a proof of possession, PS256, ES256 and `EdDSA`.
+    Fapi2,
+}
+
+impl Profile {
+    /// Whether a client's assertion may be signed with it (FAPI 2.0 §5.4.1).
+    #[must_use]
+    pub fn allows_assertion(self, algorithm: AssertionAlgorithm) -> bool {
+        self == Self::Standard || algorithm != AssertionAlgorithm::RS256
+    }
+
+    /// Whether access tokens may be signed with it (FAPI 2.0 §5.4.1).
+    #[must_use]
+    pub fn allows_signature(self, algorithm: Algorithm) -> bool {
+        self == Self::Standard || algorithm != Algorithm::RS256
+    }
+
+    /// What tokens for the management API are signed with.
+    #[must_use]
+    pub fn management_algorithm(self) -> Algorithm {
+        match self {
+            Self::Standard => Algorithm::RS256,
+            Self::Fapi2 => Algorithm::ES256,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fapi_2_section_5_4_1_only_ps256_es256_and_eddsa() {
+        let assertions = AssertionAlgorithm::ALL.map(|algorithm| Profile::Fapi2.allows_assertion(algorithm));
+        assert_eq!(assertions, [false, true, true, true]);
+        let signatures = Algorithm::ALL.map(|algorithm| Profile::Fapi2.allows_signature(algorithm));
+        assert_eq!(signatures, [false, true, true]);
+        assert!(Profile::Fapi2.allows_signature(Profile::Fapi2.management_algorithm()));
+        assert!(AssertionAlgorithm::ALL.into_iter().all(|any| Profile::Standard.allows_assertion(any)));
+    }
+}
