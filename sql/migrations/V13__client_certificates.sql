@@ -98,7 +98,7 @@ BEGIN
                SELECT 1 FROM client_keys k
                WHERE k.service_account_id = a.id
                  AND (k.keys @> jsonb_build_array(jsonb_build_object('credential_id', p_credential_id))
-                      OR k.jwks_uri @> jsonb_build_object('credential_id', p_credential_id))))
+                      OR k.jwks_uri @> jsonb_build_object('credential_id', p_credential_id)))
            OR EXISTS (
                SELECT 1 FROM client_certificates c
                WHERE c.service_account_id = a.id

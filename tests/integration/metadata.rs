@@ -131,7 +131,7 @@ async fn authenticate(scene: &Scene, method: &str) -> Answer {
             let account = account_with(scene, "asserts", &[&key]).await;
             return ask(&scene.client, &key.assertion(&account.client_id, &scene.client.url)).await;
         }
-        "none" | "tls_client_auth" => format!("{grant}&client_id={id}"),
+        "none" | "tls_client_auth" | "self_signed_tls_client_auth" => format!("{grant}&client_id={id}"),
         _ => format!("{grant}&client_id={id}&{assertion}&client_assertion=e30.e30.e30"),
     };
     scene.client.post("/oauth2/token", &[FORM], &body).await
@@ -144,7 +144,8 @@ async fn rfc_8414_section_2_the_methods_to_authenticate_that_are_named_work_and_
     let named = strings(&document["token_endpoint_auth_methods_supported"]);
     assert!(!named.is_empty());
     let all = ["none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
-    let all = BTreeSet::from(all).union(&BTreeSet::from(["tls_client_auth"])).copied().collect();
+    let over_tls = BTreeSet::from(["tls_client_auth", "self_signed_tls_client_auth"]);
+    let all = BTreeSet::from(all).union(&over_tls).copied().collect();
     assert!(named.is_subset(&all), "{named:?}");
     for method in all {
         let answer = authenticate(&scene, method).await;

@@ -1,5 +1,6 @@
 //! What every test stands on.
 
+pub mod certificate;
 pub mod client;
 pub mod client_key;
 pub mod contract;
@@ -10,6 +11,7 @@ pub mod keys;
 #[allow(dead_code, reason = "the fault suite uses all of it")]
 pub mod link;
 pub mod metrics;
+pub mod possession;
 pub mod process;
 pub mod proxy;
 pub mod raw;

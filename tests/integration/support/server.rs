@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 pub struct Server {
     /// Where the API is, without a trailing slash.
     pub url: String,
+    /// Where it is encrypted; empty without.
+    pub tls_url: String,
     /// Where health and metrics are.
     pub health_url: String,
     /// The clock that its lease is counted on.
@@ -32,6 +34,7 @@ pub async fn ready(health_url: &str) {
 
 struct Started {
     url: String,
+    tls_url: String,
     health_url: String,
     clock: Arc<Clock>,
 }
@@ -49,6 +52,9 @@ impl Server {
                         let health = app.health_address().expect("tests have a health listener");
                         let here = Started {
                             url: format!("http://{}", app.address()),
+                            tls_url: app.tls_address().map_or_else(String::new, |address| {
+                                format!("https://localhost:{}", address.port())
+                            }),
                             health_url: format!("http://{health}"),
                             clock: app.clock(),
                         };
@@ -59,8 +65,8 @@ impl Server {
                 }
             });
         });
-        let Started { url, health_url, clock } = starting.await.expect("the thread answers")?;
-        Ok(Self { url, health_url, clock, stop: Some(stop), thread: Some(thread) })
+        let Started { url, tls_url, health_url, clock } = starting.await.expect("the thread answers")?;
+        Ok(Self { url, tls_url, health_url, clock, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Starts.
