@@ -7,7 +7,7 @@
 //! **Arrows.** A module may use those left of it, never the reverse; modules in one brace do not
 //! know each other:
 //!
-//! `domain ← { seal, clock, outgoing } ← { store, region } ← { token, directory } ← { once, sync } ← { issue, verify, manage }
+//! `domain ← { seal, clock, outgoing } ← { store, region } ← { token, directory } ← { once, sync, verify } ← { issue, manage }
 //! ← http ← app ← { dev, cli } ← main`
 //!
 //! Beside them all are `sabotage`, switches that take a protection away, in builds for tests only, and

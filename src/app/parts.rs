@@ -119,8 +119,16 @@ impl Parts {
     pub fn worker(&self, region: Region, manage: Arc<Manage>) -> Worker {
         let (knowledge, flights) = (Arc::clone(&self.knowledge), Arc::clone(&self.flights));
         let directory = Directory::new(knowledge, flights, region, self.store.clone());
-        let issuer = TokenIssuer {
+        let verifier = Verifier {
             directory: directory.clone(),
+            keyring: Arc::clone(&self.keyring),
+            accepted: Arc::clone(&self.accepted),
+            issuer: Arc::clone(&self.issuer),
+            proofs: Arc::clone(&self.proofs),
+            once: Arc::clone(&self.once),
+        };
+        let issuer = TokenIssuer {
+            directory,
             keyring: Arc::clone(&self.keyring),
             pepper: Arc::clone(&self.pepper),
             rehash: self.rehash.clone(),
@@ -130,15 +138,8 @@ impl Parts {
             authorities: self.authorities.clone(),
             proofs: Arc::clone(&self.proofs),
             offer: self.offer(),
+            verifier: verifier.clone(),
             random: SystemRandom::new(),
-        };
-        let verifier = Verifier {
-            directory,
-            keyring: Arc::clone(&self.keyring),
-            accepted: Arc::clone(&self.accepted),
-            issuer: Arc::clone(&self.issuer),
-            proofs: Arc::clone(&self.proofs),
-            once: Arc::clone(&self.once),
         };
         let proxies = TrustedProxies(self.config.trusted_proxies.clone());
         Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams), proxies }

@@ -250,6 +250,7 @@ mod tests {
             secrets: vec![],
             client_keys: ClientKeys::default(),
             client_certificates: ClientCertificates::default(),
+            may_act: vec![],
             keys: vec![],
             grants: vec![],
         };

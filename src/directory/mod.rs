@@ -68,6 +68,23 @@ impl<T, E> Served<Result<T, E>> {
 }
 
 impl<T> Served<T> {
+    /// Another value, for as long as this one.
+    #[must_use]
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Served<U> {
+        let Self { value, now, deadline } = self;
+        Served { value: make(value), now, deadline }
+    }
+
+    /// Both, for as long as each of them may be acted on.
+    #[must_use]
+    pub fn and<U>(self, other: Served<U>) -> Served<(T, U)> {
+        Served {
+            value: (self.value, other.value),
+            now: self.now.max(other.now),
+            deadline: self.deadline.min(other.deadline),
+        }
+    }
+
     /// Whether it may still be acted on. Asked again right before a token is signed.
     #[must_use]
     pub fn is_fresh(&self, clock: &Clock) -> bool {

@@ -47,6 +47,9 @@ pub struct Record {
     /// What it is known by when it shows a certificate. Left out likewise.
     #[serde(default, skip_serializing_if = "ClientCertificates::is_empty")]
     pub client_certificates: ClientCertificates,
+    /// Who may act for it (RFC 8693), by `client_id`. Left out where nobody may, as by programs of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_act: Vec<String>,
     /// The API keys bound to it, pending and valid.
     pub keys: Vec<KeyPart>,
     /// Its roles and where they hold.

@@ -48,8 +48,12 @@ async fn verified(request: &HttpRequest) -> Result<Verified, Problem> {
             next_nonce.into_iter().for_each(|nonce| dpop::keep(request, nonce));
             Ok(verified)
         }
-        (Err(VerifyError::Invalid), Presented::Bearer(_)) => Err(Problem::unauthenticated(true)),
-        (Err(VerifyError::Invalid), Presented::Dpop(..)) => Err(Problem::unproven(dpop::Fault::Token)),
+        (Err(VerifyError::Invalid | VerifyError::MayNotAct), Presented::Bearer(_)) => {
+            Err(Problem::unauthenticated(true))
+        }
+        (Err(VerifyError::Invalid | VerifyError::MayNotAct), Presented::Dpop(..)) => {
+            Err(Problem::unproven(dpop::Fault::Token))
+        }
         (Err(VerifyError::Proof), _) => Err(Problem::unproven(dpop::Fault::Proof)),
         (Err(VerifyError::Nonce(nonce)), _) => {
             dpop::keep(request, nonce);

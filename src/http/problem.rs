@@ -282,6 +282,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::OneCertificateName
         | E::InvalidCertificateName(..)
         | E::InvalidCertificate(..)
+        | E::UnknownActor(_)
         | E::UnknownPermission(_)
         | E::RoleRequired
         | E::UnknownRole(_)

@@ -176,6 +176,7 @@ mod tests {
             secrets: vec![part],
             client_keys: ClientKeys::default(),
             client_certificates: ClientCertificates::default(),
+            may_act: vec![],
             keys: vec![],
             grants: vec![],
         };

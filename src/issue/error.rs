@@ -23,11 +23,11 @@ pub enum TokenError {
     /// Not a scope that this client may have.
     #[error("The scope is unknown, malformed, or beyond what this client may have")]
     InvalidScope,
-    /// RFC 8707 §2: no valid API key of this client opens that resource.
-    #[error("No valid API key of this client opens that resource")]
+    /// RFC 8707 §2: no valid API key of this client opens that resource, or the token to be exchanged is not for it.
+    #[error("No valid API key of this client, and no token that it exchanges, opens that resource")]
     InvalidTarget,
-    /// Only `client_credentials` is served.
-    #[error("Only the client_credentials grant is served")]
+    /// None of those that are served.
+    #[error("The grant type is none of those that are served")]
     UnsupportedGrantType,
     /// Not the client's fault; worth another try.
     #[error("{reason}")]

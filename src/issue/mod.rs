@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 
 use crate::directory::{Directory, Outage, Served, Verdict};
+use crate::domain::algorithm::Algorithm;
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
 use crate::once::Once;
@@ -20,18 +21,23 @@ use crate::token::claims::{AccessClaims, Audience, Confirmation};
 use crate::token::discovery::Offer;
 use crate::token::dpop::{Proofs, Proved};
 use crate::token::keyring::KeyringCell;
+use crate::verify::Verifier;
 
 mod authenticate;
 mod client_credentials;
 mod error;
+mod grant;
 mod holder;
 mod profile;
 mod scope;
+mod token_exchange;
 
 use authenticate::{FetchedKeys, Proof, Proven, Unproven};
 pub use authenticate::{PresentedAssertion, PresentedSecret, RemoteKeys};
 use client_credentials::{Entitlement, Target};
 pub use error::TokenError;
+pub use grant::Grant;
+use holder::Holder;
 use scope::Scope;
 
 /// How often keys are fetched for one request: once, and once more when they have moved meanwhile.
@@ -40,8 +46,8 @@ const KEY_FETCHES: usize = 3;
 /// A token request as it was sent (RFC 6749 §4.4.2), with whatever the client proves itself by.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRequest<'a> {
-    /// The one grant there is: `client_credentials`.
-    pub grant_type: &'a str,
+    /// By which grant, and what that one takes.
+    pub grant: Grant<'a>,
     /// Who asks, and what it proves itself by.
     pub client: &'a Presented,
     /// What is asked for (RFC 6749 §3.3).
@@ -93,12 +99,15 @@ pub struct IssuedToken {
     pub expires_in: i64,
     /// What was granted: exactly what was asked for, or the account's own tenant.
     pub scope: String,
+    /// What it is, for who has exchanged another for it (RFC 8693 §2.2.1).
+    pub issued_token_type: Option<&'static str>,
 }
 
 /// Without the token: who has it is its bearer.
 impl fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { access_token: _, token_type: _, dpop_nonce: _, expires_in, scope } = self;
+        let Self { access_token: _, token_type: _, dpop_nonce: _, expires_in, scope, issued_token_type: _ } =
+            self;
         let mut shown = f.debug_struct("IssuedToken");
         shown.field("expires_in", expires_in).field("scope", scope).finish_non_exhaustive()
     }
@@ -127,8 +136,18 @@ pub struct TokenIssuer {
     pub proofs: Arc<Proofs>,
     /// What is served, and what is demanded.
     pub offer: Offer,
+    /// Judges the tokens that are exchanged.
+    pub verifier: Verifier,
     /// For `jti`.
     pub random: SystemRandom,
+}
+
+/// What every grant needs to know of a request.
+struct Asked<'a> {
+    proof: &'a Proof,
+    holder: &'a Holder<'a>,
+    scope: &'a Scope,
+    resource: Option<&'a str>,
 }
 
 /// What the caller is entitled to, as its record says.
@@ -146,9 +165,6 @@ impl TokenIssuer {
     /// # Errors
     /// [`TokenError`]; an outage is never the client's fault.
     pub async fn issue(&self, request: TokenRequest<'_>) -> Result<IssuedToken, TokenError> {
-        if request.grant_type != "client_credentials" {
-            return Err(TokenError::UnsupportedGrantType);
-        }
         // Before Postgres was ever heard there is no time to judge by.
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
         profile::admit_method(self.offer.profile, request.client)?;
@@ -156,25 +172,42 @@ impl TokenIssuer {
         profile::admit_algorithm(self.offer.profile, &proof)?;
         let holder = self.holder(&request, now)?;
         let scope = Scope::parse(request.scope)?;
-        let target = Target::of(request.resource, &self.issuer);
-        let entitled = self.entitle(&proof, target).await?;
-        let confirmation = holder.confirmation(&entitled.value.record)?;
-        self.use_up(&proof).await?;
-        holder.use_up(&self.once).await?;
-        self.rehash(&entitled.value, &proof);
-        let tenant = self.tenant(&entitled.value, &scope).await?;
-        let claims = self.claims(&entitled, &scope, &tenant, confirmation)?;
-        let dpop_nonce = request.dpop.map(|_| self.proofs.nonce(entitled.now));
-        Ok(IssuedToken { token_type: holder.token_type(), dpop_nonce, ..self.sign(&entitled, claims)? })
+        let asked = Asked { proof: &proof, holder: &holder, scope: &scope, resource: request.resource };
+        let issued = match request.grant {
+            Grant::ClientCredentials => self.client_credentials(&asked).await?,
+            Grant::TokenExchange(exchange) => self.token_exchange(exchange, &asked).await?,
+        };
+        let dpop_nonce = request.dpop.map(|_| self.proofs.nonce(now));
+        Ok(IssuedToken { token_type: holder.token_type(), dpop_nonce, ..issued })
+    }
+
+    /// RFC 6749 §4.4.
+    async fn client_credentials(&self, asked: &Asked<'_>) -> Result<IssuedToken, TokenError> {
+        let target = Target::of(asked.resource, &self.issuer);
+        let entitled =
+            self.admit(asked.proof, |record, proven, now| entitled(record, proven, target, now)).await?;
+        let Entitled { record, credential_id, .. } = &entitled.value;
+        let confirmation = asked.holder.confirmation(record)?;
+        self.use_up(asked).await?;
+        self.rehash(record, *credential_id, asked.proof);
+        let tenant = self.tenant(&entitled.value, asked.scope).await?;
+        let claims = self.claims(&entitled, asked.scope, &tenant, confirmation)?;
+        self.sign(&entitled, entitled.value.entitlement.algorithm(self.offer.profile), claims)
+    }
+
+    /// What may be shown once only is used up by this.
+    async fn use_up(&self, asked: &Asked<'_>) -> Result<(), TokenError> {
+        asked.proof.use_up(&self.once).await?;
+        asked.holder.use_up(&self.once).await
     }
 
     /// Whoever proved right by a secret under an earlier pepper is hashed anew, beside this answer; some other time when
     /// it is not the moment.
-    fn rehash(&self, entitled: &Entitled, proof: &Proof) {
-        let (Proof::Secret(_, secret), CredentialId::Secret(id)) = (proof, entitled.credential_id) else {
+    fn rehash(&self, record: &Record, credential_id: CredentialId, proof: &Proof) {
+        let (Proof::Secret(_, secret), CredentialId::Secret(id)) = (proof, credential_id) else {
             return;
         };
-        let mut known = entitled.record.secrets.iter();
+        let mut known = record.secrets.iter();
         let known = known.find(|known| known.credential_id == id.as_str());
         if known.is_some_and(|known| known.pepper != self.pepper.current_id()) {
             let (_, hash) = self.pepper.hash(secret);
@@ -184,15 +217,19 @@ impl TokenIssuer {
 
     /// Judges who asks, then what it gets. Keys that are elsewhere are fetched in between; should the address have changed
     /// meanwhile, once more.
-    async fn entitle(&self, proof: &Proof, target: Target<'_>) -> Result<Served<Entitled>, TokenError> {
+    async fn admit<T>(
+        &self,
+        proof: &Proof,
+        gets: impl Fn(Option<&Arc<Record>>, Proven, Timestamp) -> Result<T, Unproven>,
+    ) -> Result<Served<T>, TokenError> {
         let mut fetched: Option<FetchedKeys> = None;
         for _ in 0..KEY_FETCHES {
             let judged = self.directory.decide(proof.client_id(), |record, now| {
                 let proven = proof.judge(&self.pepper, record, fetched.as_ref(), now);
-                verdict(proven.and_then(|proven| entitled(record, proven, target, now)))
+                verdict(proven.and_then(|proven| gets(record, proven, now)))
             });
             match Served::transpose(judged.await?) {
-                Ok(entitled) => return Ok(entitled),
+                Ok(admitted) => return Ok(admitted),
                 Err(Refusal::Error(error)) => return Err(error),
                 Err(Refusal::NeedsKeys(uri)) => {
                     let Proof::Assertion(assertion) = proof else { return Err(TokenError::ServerError) };
@@ -257,6 +294,7 @@ impl TokenIssuer {
             product: entitlement.product().map(ToOwned::to_owned),
             credential_id: *credential_id,
             cnf,
+            act: None,
         })
     }
 
@@ -266,28 +304,26 @@ impl TokenIssuer {
         Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
     }
 
-    fn sign(&self, entitled: &Served<Entitled>, claims: AccessClaims) -> Result<IssuedToken, TokenError> {
-        let profile = self.offer.profile;
-        let algorithm = entitled.value.entitlement.algorithm(profile);
-        if !profile.allows_signature(algorithm) {
+    fn sign<T>(
+        &self,
+        judged: &Served<T>,
+        algorithm: Algorithm,
+        claims: AccessClaims,
+    ) -> Result<IssuedToken, TokenError> {
+        if !self.offer.profile.allows_signature(algorithm) {
             tracing::error!(%algorithm, "a product is signed for as FAPI 2.0 forbids");
             return Err(TokenError::ServerError);
         }
         let keyring = self.keyring.load();
         let key = keyring.signer(algorithm).ok_or(TokenError::ServerError)?;
         // The last moment to ask: the process may have slept since the record was judged.
-        if !entitled.is_fresh(self.directory.clock()) {
+        if !judged.is_fresh(self.directory.clock()) {
             return Err(TokenError::temporarily_unavailable("The request took too long; try again"));
         }
         let access_token = key.sign(&claims).map_err(|_| TokenError::ServerError)?;
-        let expires_in = claims.exp - claims.iat;
-        Ok(IssuedToken {
-            access_token,
-            token_type: "Bearer",
-            dpop_nonce: None,
-            expires_in,
-            scope: claims.scope,
-        })
+        let (expires_in, scope) = (claims.exp - claims.iat, claims.scope);
+        let (token_type, dpop_nonce, issued_token_type) = ("Bearer", None, None);
+        Ok(IssuedToken { access_token, token_type, dpop_nonce, expires_in, scope, issued_token_type })
     }
 }
 
@@ -297,7 +333,7 @@ enum Refusal {
     NeedsKeys(String),
 }
 
-/// What a proven client gets of this record, by the one grant there is.
+/// What a proven client gets of this record for itself.
 fn entitled(
     record: Option<&Arc<Record>>,
     proven: Proven,
@@ -310,10 +346,10 @@ fn entitled(
     Ok(Entitled { record: Arc::clone(record), credential_id: proven.credential_id, entitlement, ends_at })
 }
 
-fn verdict(outcome: Result<Entitled, Unproven>) -> Verdict<Result<Entitled, Refusal>> {
+fn verdict<T>(outcome: Result<T, Unproven>) -> Verdict<Result<T, Refusal>> {
     let refused = |error| Err(Refusal::Error(error));
     match outcome {
-        Ok(entitled) => Verdict::Final(Ok(entitled)),
+        Ok(admitted) => Verdict::Final(Ok(admitted)),
         Err(Unproven::Refused(Verdict::Final(error))) => Verdict::Final(refused(error)),
         Err(Unproven::Refused(Verdict::Armed(error))) => Verdict::Armed(refused(error)),
         Err(Unproven::Refused(Verdict::Doubtful(error))) => Verdict::Doubtful(refused(error)),
@@ -346,6 +382,7 @@ mod tests {
             dpop_nonce: None,
             expires_in: 900,
             scope: "tsg_id:1".into(),
+            issued_token_type: None,
         };
         assert_eq!(format!("{issued:?}"), r#"IssuedToken { expires_in: 900, scope: "tsg_id:1", .. }"#);
     }

@@ -40,6 +40,11 @@ impl Scope {
         self.tsg_id.as_deref()
     }
 
+    /// As it was asked for.
+    pub fn asked(&self) -> Option<&str> {
+        self.asked.as_deref()
+    }
+
     /// What is granted: to the letter what was asked, for one popular client raises when it is not.
     pub fn granted(&self, tsg_id: &str) -> String {
         self.asked.clone().unwrap_or_else(|| format!("tsg_id:{tsg_id}"))

@@ -118,6 +118,9 @@ pub enum ManageError {
     /// One of the certificates is none.
     #[error("certificates[{0}]: {1}.")]
     InvalidCertificate(usize, NoCertificate),
+    /// Nobody else's accounts act for an account.
+    #[error("There is no service account {} in this tenant.", .0.join(", "))]
+    UnknownActor(Vec<String>),
 
     /// No such permissions.
     #[error("There is no permission {}.", .0.join(", "))]
@@ -250,6 +253,7 @@ impl ManageError {
             Self::InvalidCertificateName(..) => "invalid_certificate_name",
             Self::InvalidCertificate(_, NoCertificate::Private) => "private_key",
             Self::InvalidCertificate(..) => "invalid_certificate",
+            Self::UnknownActor(_) => "unknown_actor",
             Self::UnknownPermission(_) => "unknown_permission",
             Self::RoleNameTaken(_) => "role_name_taken",
             Self::RoleRequired => "role_required",
@@ -293,6 +297,7 @@ impl ManageError {
             Self::InvalidAddress(_) => Some("jwks_uri"),
             Self::InvalidCertificateName(member, _) => Some(member),
             Self::InvalidCertificate(..) => Some("certificates"),
+            Self::UnknownActor(_) => Some("actors"),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
             Self::UnknownPrincipal(_) => Some("principal"),

@@ -92,8 +92,12 @@ impl Caller {
     /// The bearer of a token whose signature, times and audience were right.
     ///
     /// # Errors
-    /// [`ManageError::InvalidToken`] when it names no tenant.
+    /// [`ManageError::InvalidToken`] when it names no tenant, or somebody acts for its subject: here everybody acts alone, so that
+    /// the audit trail says who did what.
     pub fn of(claims: &AccessClaims) -> Result<Self, ManageError> {
+        if claims.act.is_some() {
+            return Err(ManageError::InvalidToken);
+        }
         Ok(Self {
             client_id: claims.client_id.clone(),
             credential_id: claims.credential_id.to_string(),

@@ -27,6 +27,7 @@ pub mod feed;
 pub mod idempotency;
 pub mod licenses;
 pub mod master_keys;
+pub mod may_act;
 pub mod migrate;
 pub mod operated_regions;
 pub mod outcome;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::act::{Actor, Actors};
 use super::rejected::Rejected;
 use crate::domain::credential_id::CredentialId;
 
@@ -21,7 +22,7 @@ pub const CLOCK_SKEW_SECONDS: i64 = 5;
 pub struct AccessClaims {
     /// Who issued the token: the issuer URL of the metadata, byte for byte.
     pub iss: String,
-    /// Whom it speaks for. No user is involved, so it is the client (RFC 9068 §2.2): `client_id`.
+    /// Whom it speaks for. No user is involved, so it is the client (RFC 9068 §2.2), `client_id`, unless somebody else acts.
     pub sub: String,
     /// The API it is meant for.
     pub aud: Audience,
@@ -45,11 +46,14 @@ pub struct AccessClaims {
     pub product: Option<String>,
     /// The roles its account holds in the tenant (RFC 9068 §2.2.3.1).
     pub roles: Vec<String>,
-    /// What the client proved itself by: when that is gone, online checks refuse the token.
+    /// What the subject proved itself by: when that is gone, online checks refuse the token.
     pub credential_id: CredentialId,
     /// What whoever sends the token has to show besides (RFC 7800 §3.1); of any other the token is no bearer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// Who acts for the subject; a token that a client has got for itself has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
 }
 
 /// What a token is bound to: a key, a certificate, or both.
@@ -86,6 +90,12 @@ impl Audience {
 }
 
 impl AccessClaims {
+    /// Who acts for the subject, and who did before, the latest first.
+    #[must_use]
+    pub fn actors(&self) -> Actors<'_> {
+        Actors::from(self.act.as_ref())
+    }
+
     /// Reads a payload whose signature was right.
     ///
     /// # Errors

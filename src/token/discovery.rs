@@ -20,6 +20,9 @@ pub use offer::Offer;
 /// cannot be listed: there are as many as tenants.)
 pub const HABITUAL_SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
+/// The grant of RFC 8693.
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
 /// RFC 8414 §2, at `/.well-known/oauth-authorization-server`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuthorizationServerMetadata {
@@ -58,7 +61,7 @@ impl AuthorizationServerMetadata {
             issuer: issuer.to_owned(),
             token_endpoint: format!("{issuer}/oauth2/token"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
-            grant_types_supported: vec!["client_credentials"],
+            grant_types_supported: vec!["client_credentials", TOKEN_EXCHANGE],
             token_endpoint_auth_methods_supported: vec![
                 "client_secret_basic",
                 "client_secret_post",
@@ -101,7 +104,7 @@ mod tests {
             "issuer": "https://id.example",
             "token_endpoint": "https://id.example/oauth2/token",
             "jwks_uri": "https://id.example/.well-known/jwks.json",
-            "grant_types_supported": ["client_credentials"],
+            "grant_types_supported": ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
             "response_types_supported": ["none"],

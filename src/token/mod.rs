@@ -3,7 +3,7 @@
 //! One line runs through this room: *signing* is done by `aws-lc-rs` (twice as fast), with keys
 //! parsed once; *verifying* by `ring`. What one library signs the other has checked, always.
 //!
-//! - [`claims`]: what a token says (RFC 9068 §2.2), and whether it still holds;
+//! - [`claims`]: what a token says (RFC 9068 §2.2), and whether it still holds; [`act`]: who acts with it (RFC 8693 §4.1);
 //! - [`signer`] and [`verifying`]: the two halves of a key;
 //! - [`jws`]: the strict reading of a compact signature (RFC 7515);
 //! - [`keyring`]: the keys of one moment, and their JWKS;
@@ -17,6 +17,7 @@
 //! *behind* a token is still good is not this room's question but `directory`'s; both must say yes.
 
 pub mod accepted;
+pub mod act;
 pub mod assertion;
 pub mod certificate;
 pub mod claims;

@@ -1,7 +1,8 @@
 //! May this request pass? The token itself, *and* what is behind it: the secret or client key, and the API key.
 //!
 //! A JWT alone says what was true when it was signed. Here the record behind it is judged again, so
-//! a live token of a revoked key, or of a secret that is gone, fails at once.
+//! a live token of a revoked key, or of a secret that is gone, fails at once. So does one with which somebody acts whose own
+//! secret is gone, or who may not act any more.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::directory::{Directory, Outage, Served, Verdict};
 use crate::domain::record::{Liveness, Record};
 use crate::once::Once;
 use crate::token::accepted::AcceptedTokens;
+use crate::token::act::Actor;
 use crate::token::claims::AccessClaims;
 use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
@@ -27,6 +29,8 @@ pub struct Verified {
     pub claims: Arc<AccessClaims>,
     /// Whose it is.
     pub service_account_id: Uuid,
+    /// The record of that account which the token was judged by.
+    pub record: Arc<Record>,
 }
 
 /// Why a request may not pass.
@@ -44,6 +48,9 @@ pub enum VerifyError {
     /// The key behind it is on its way to every region.
     #[error("the key behind the token is not yet valid in every region")]
     Pending,
+    /// The token is good, but not in the hands of this client.
+    #[error("the client may not act for the subject of the token")]
+    MayNotAct,
     /// The authority is needed and does not answer.
     #[error(transparent)]
     Unavailable(#[from] Outage),
@@ -67,6 +74,23 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// Verifies a token with which this client is to act from now on (RFC 8693 §2.1). Whether it is the token's holder is not
+    /// asked: the client proves itself by something else.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn subject(&self, token: &str, client_id: &str) -> Result<Served<Verified>, VerifyError> {
+        self.behind(self.read(token)?, Some(client_id)).await
+    }
+
+    /// Verifies a token of which it is asked only what it says, not who sends it.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn known(&self, token: &str) -> Result<Verified, VerifyError> {
+        Ok(self.behind(self.read(token)?, None).await?.value)
+    }
+
     /// What a token says that is ours and whose time is now.
     fn read(&self, token: &str) -> Result<Arc<AccessClaims>, VerifyError> {
         let clock = self.directory.clock();
@@ -79,24 +103,54 @@ impl Verifier {
         })
     }
 
-    /// That what is behind it is still there.
-    async fn behind(&self, claims: Arc<AccessClaims>) -> Result<Verified, VerifyError> {
-        let judged = self
-            .directory
-            .decide(&claims.client_id, |record, now| behind(&claims, &self.issuer, record, now))
-            .await?;
-        let service_account_id = Served::transpose(judged)?.value;
-        Ok(Verified { claims, service_account_id })
+    /// That what is behind it is still there, and that this client may act with it.
+    async fn behind(
+        &self,
+        claims: Arc<AccessClaims>,
+        to_act: Option<&str>,
+    ) -> Result<Served<Verified>, VerifyError> {
+        let judged = self.directory.decide(&claims.sub, |record, now| {
+            let record = match behind(&claims, &self.issuer, record, now) {
+                Verdict::Final(Ok(record)) => record,
+                refused => return refused,
+            };
+            match to_act {
+                Some(client_id) if !may_act(&claims, &record, client_id) => {
+                    Verdict::Doubtful(Err(VerifyError::MayNotAct))
+                }
+                _ => Verdict::Final(Ok(record)),
+            }
+        });
+        let mut judged = Served::transpose(judged.await?)?;
+        for actor in claims.actors() {
+            let acts = self.directory.decide(&actor.sub, |record, now| acts(actor, record, now)).await?;
+            judged = judged.and(Served::transpose(acts)?).map(|(record, ())| record);
+        }
+        Ok(judged.map(|record| Verified { claims, service_account_id: record.service_account_id, record }))
     }
 }
 
-/// Judges what is behind a token: account, what it proved itself by, and API key.
+/// Whether a client may act for a token's subject: every account for itself, and those that it has named.
+fn may_act(claims: &AccessClaims, subject: &Record, client_id: &str) -> bool {
+    client_id == claims.sub || subject.may_act.iter().any(|actor| actor == client_id)
+}
+
+/// Judges an actor: its account, and what it proved itself by.
+fn acts(actor: &Actor, record: Option<&Arc<Record>>, now: Timestamp) -> Verdict<Result<(), VerifyError>> {
+    let proof = record.filter(|r| r.enabled).and_then(|r| r.proof(&actor.credential_id, now));
+    match proof {
+        Some(Liveness::Valid) => Verdict::Final(Ok(())),
+        Some(Liveness::Pending) | None => Verdict::Doubtful(Err(VerifyError::Invalid)),
+    }
+}
+
+/// Judges what is behind a token: the subject's account, what it proved itself by, its API key, and who it lets act.
 fn behind(
     claims: &AccessClaims,
     issuer: &str,
     record: Option<&Arc<Record>>,
     now: Timestamp,
-) -> Verdict<Result<Uuid, VerifyError>> {
+) -> Verdict<Result<Arc<Record>, VerifyError>> {
     let gone = || Verdict::Doubtful(Err(VerifyError::Invalid));
     let Some(record) = record.filter(|r| r.enabled) else { return gone() };
     let Some(proof) = record.proof(&claims.credential_id, now) else { return gone() };
@@ -114,5 +168,8 @@ fn behind(
     if proof == Liveness::Pending || !claims.aud.includes(audience) {
         return gone();
     }
-    Verdict::Final(Ok(record.service_account_id))
+    if !claims.actors().all(|actor| may_act(claims, record, &actor.sub)) {
+        return gone();
+    }
+    Verdict::Final(Ok(Arc::clone(record)))
 }

@@ -42,7 +42,7 @@ impl Verifier {
         let (Presented::Bearer(token) | Presented::Dpop(token, _)) = presented;
         let claims = self.read(token)?;
         let proof = self.holds(&claims, presented, certificate)?;
-        let verified = self.behind(claims).await?;
+        let verified = self.behind(claims, None).await?.value;
         let Some(proof) = proof else { return Ok(Held { verified, next_nonce: None }) };
         match self.once.note_proof(&proof).await? {
             Use::First => {

@@ -3,6 +3,7 @@
 
 mod a_post_may_be_repeated;
 mod a_wrong_clock_changes_nothing;
+mod actors;
 mod assertions_are_good_once;
 mod auditor;
 mod bad_requests_name_their_fault;
@@ -15,6 +16,7 @@ mod contract_of_answers;
 mod dev_command;
 mod dpop;
 mod dpop_forged;
+mod exchanged_tokens_die;
 mod fapi_2;
 mod forwarded_certificates;
 mod health;
@@ -64,6 +66,7 @@ mod tenants_keep_apart;
 mod token_bad_client;
 mod token_bad_input;
 mod token_bad_scope;
+mod token_exchange;
 mod token_good;
 mod token_rfc_9068;
 mod traces;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
 use crate::support::client_key::{ClientKey, account_with, ask};
+use crate::support::exchange;
 use crate::support::scene::Scene;
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -190,8 +191,11 @@ async fn rfc_8414_section_2_the_grants_that_are_named_work_and_no_others() {
         "urn:openid:params:grant-type:ciba",
     ]);
     assert!(named.is_subset(&all), "{named:?}");
+    let token = scene.admin_token().await;
+    let to_exchange = format!("subject_token={token}&subject_token_type={}", exchange::ACCESS_TOKEN);
     for grant in all {
-        let form = format!("grant_type={grant}&{}", posted(&scene));
+        let what = if grant == exchange::GRANT { format!("&{to_exchange}") } else { String::new() };
+        let form = format!("grant_type={grant}&{}{what}", posted(&scene));
         let answer = scene.client.post("/oauth2/token", &[FORM], &form).await;
         let expected = if named.contains(grant) { (200, "") } else { (400, "unsupported_grant_type") };
         assert_eq!((answer.status, answer.code().as_str()), expected, "{grant}");

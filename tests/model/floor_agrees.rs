@@ -20,6 +20,7 @@ fn entry(version: i64, read_seq: i64) -> Entry {
         enabled: true,
         secrets: vec![],
         client_keys: ClientKeys::default(),
+        may_act: vec![],
         keys: vec![],
         grants: vec![],
     };

@@ -1,6 +1,7 @@
 //! Reading a form by the letter of RFC 6749 §3.2 and Appendix B: known parameters once, empty ones as
 //! if they were not there, unknown ones ignored. And the two places that credentials may stand in.
 
+use std::fmt;
 use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -28,6 +29,17 @@ pub(super) struct TokenForm {
     client_secret: Option<PresentedSecret>,
     client_assertion_type: Option<String>,
     client_assertion: Option<PresentedAssertion>,
+    others: Others,
+}
+
+/// Parameters that mean something to one grant or to none, as they came. What is in them may be a token.
+#[derive(Default)]
+struct Others(Vec<(String, String)>);
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// The one kind of assertion there is (RFC 7523 §2.2).
@@ -59,16 +71,30 @@ impl TokenForm {
                 "client_assertion" => {
                     form.client_assertion.replace(PresentedAssertion::new(value.into_owned())).is_some()
                 }
-                "resource" if form.resource.replace(value.into_owned()).is_some() => {
-                    return Err(TokenError::InvalidTarget);
+                "resource" => match form.resource.replace(value.into_owned()) {
+                    Some(_) => return Err(TokenError::InvalidTarget),
+                    None => false,
+                },
+                _ => {
+                    form.others.0.push((name.into_owned(), value.into_owned()));
+                    false
                 }
-                _ => false,
             };
             if repeated {
                 return Err(TokenError::InvalidRequest("A parameter is repeated"));
             }
         }
         Ok(form)
+    }
+
+    /// A parameter of a grant's own, which comes once or not at all.
+    pub fn only(&self, name: &str) -> Result<Option<&str>, TokenError> {
+        let mut values = self.others.0.iter().filter(|(known, _)| known == name);
+        let value = values.next().map(|(_, value)| &**value);
+        match values.next() {
+            Some(_) => Err(TokenError::InvalidRequest("A parameter is repeated")),
+            None => Ok(value),
+        }
     }
 
     /// What the client proves itself by: in the header, or in the body by one of two means, but not by two at once
@@ -206,5 +232,14 @@ mod tests {
             assert_eq!(form(repeated).err().map(|e| e.code()), Some("invalid_request"), "{repeated}");
         }
         assert_eq!(form("resource=a&resource=b").err(), Some(TokenError::InvalidTarget));
+    }
+
+    #[test]
+    fn a_parameter_of_a_grant_s_own_is_nobody_s_business_until_it_is_asked_for() {
+        let read = form("subject_token=a&audience=b&audience=b&assertion=").expect("a form");
+        assert_eq!(read.only("subject_token"), Ok(Some("a")));
+        assert_eq!((read.only("assertion"), read.only("actor_token")), (Ok(None), Ok(None)));
+        assert_eq!(read.only("audience").map_err(|e| e.code()), Err("invalid_request"));
+        assert!(!format!("{read:?}").contains("\"a\""), "{read:?}");
     }
 }

@@ -10,20 +10,23 @@ use serde::Serialize;
 use super::error::{plain, refuse};
 use super::form::TokenForm;
 use crate::http::{client_certificate, dpop};
-use crate::issue::{IssuedToken, TokenError, TokenIssuer, TokenRequest};
+use crate::issue::{Grant, IssuedToken, TokenError, TokenIssuer, TokenRequest};
 
 /// The most bytes of a token request's body.
 const LARGEST_BODY: usize = 16 * 1024;
 /// The longest that a body may take to come.
 const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
-/// RFC 6749 §5.1.
+/// RFC 6749 §5.1, RFC 8693 §2.2.1.
 #[derive(Serialize)]
 struct TokenAnswer {
     access_token: String,
     token_type: &'static str,
     expires_in: i64,
     scope: String,
+    /// RFC 8693 §2.2.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 /// Issues a token.
@@ -44,9 +47,9 @@ pub(super) async fn issue_token(
     };
     let used_header = request.headers().contains_key(AUTHORIZATION);
     match answer(&request, &issuer, &body).await {
-        Ok(IssuedToken { access_token, token_type, dpop_nonce, expires_in, scope }) => {
+        Ok(IssuedToken { access_token, token_type, dpop_nonce, expires_in, scope, issued_token_type }) => {
             metrics::counter!("carnet_tokens_total", "outcome" => "issued").increment(1);
-            let answer = TokenAnswer { access_token, token_type, expires_in, scope };
+            let answer = TokenAnswer { access_token, token_type, expires_in, scope, issued_token_type };
             let mut answer = HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer);
             dpop_nonce.iter().for_each(|nonce| dpop::insert(answer.headers_mut(), nonce));
             answer
@@ -63,9 +66,10 @@ async fn answer(request: &HttpRequest, issuer: &TokenIssuer, body: &[u8]) -> Res
     let grant_type = form.grant_type.take().ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
     let certificate = client_certificate::shown(request);
     let client = form.credentials(request.headers(), certificate.as_ref())?;
+    let grant = Grant::read(&grant_type, |name| form.only(name))?;
     issuer
         .issue(TokenRequest {
-            grant_type: &grant_type,
+            grant,
             client: &client,
             scope: form.scope.as_deref(),
             resource: form.resource.as_deref(),

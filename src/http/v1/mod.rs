@@ -4,6 +4,7 @@
 use super::routes::{Routes, delete, get, patch, post, put};
 
 mod access_policies;
+mod actors;
 mod answer;
 mod api_key_events;
 mod api_keys;
@@ -62,6 +63,10 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/jwks",
         [get(client_keys::find), put(client_keys::replace), delete(client_keys::remove)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/actors",
+        [get(actors::find), put(actors::replace)],
     );
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/certificates",

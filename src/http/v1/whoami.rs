@@ -1,4 +1,4 @@
-//! `GET /v1/whoami`: whom a token speaks for. It takes a token of any of our audiences, because it
+//! `GET /v1/whoami`: whom a token speaks for, and who acts with it. It takes a token of any of our audiences, because it
 //! says which; whether the key behind it is still good has been checked before we get here.
 
 use actix_web::HttpResponse;
@@ -24,12 +24,20 @@ struct Bearer<'a> {
     roles: &'a [String],
     scope: &'a str,
     expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actors: Vec<Actor<'a>>,
+}
+
+#[derive(Serialize)]
+struct Actor<'a> {
+    client_id: &'a str,
+    credential_id: CredentialId,
 }
 
 pub async fn whoami(AnyToken(verified): AnyToken) -> Result<HttpResponse, Problem> {
     let claims = &*verified.claims;
     answer::plain(&Bearer {
-        client_id: &claims.client_id,
+        client_id: &claims.sub,
         tsg_id: &claims.tsg_id,
         service_account_id: verified.service_account_id,
         credential_id: claims.credential_id,
@@ -39,6 +47,10 @@ pub async fn whoami(AnyToken(verified): AnyToken) -> Result<HttpResponse, Proble
         roles: &claims.roles,
         scope: &claims.scope,
         expires_at: Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX),
+        actors: claims
+            .actors()
+            .map(|actor| Actor { client_id: &actor.sub, credential_id: actor.credential_id })
+            .collect(),
     })
 }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Presented, TokenError, TokenIssuer};
+use super::{Presented, TokenError};
 use crate::directory::Verdict;
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
 use crate::domain::secret::Secret;
+use crate::once::Once;
 use crate::seal::Pepper;
 use crate::token::assertion::Assertion;
 use crate::token::certificate::Authorities;
@@ -90,6 +91,14 @@ impl Proof {
         }
     }
 
+    /// What may prove a client once only is used up by this.
+    pub async fn use_up(&self, once: &Arc<Once>) -> Result<(), TokenError> {
+        match self {
+            Self::Secret(..) | Self::Certificate(_) => Ok(()),
+            Self::Assertion(assertion) => private_key_jwt::use_up(once, assertion).await,
+        }
+    }
+
     /// Whether it is, by this record.
     pub fn judge(
         &self,
@@ -104,16 +113,6 @@ impl Proof {
             }
             Self::Assertion(assertion) => private_key_jwt::judge(record, assertion, fetched, now),
             Self::Certificate(proof) => certificate::judge(record, proof, now),
-        }
-    }
-}
-
-impl TokenIssuer {
-    /// What may prove a client once only is used up by this.
-    pub(super) async fn use_up(&self, proof: &Proof) -> Result<(), TokenError> {
-        match proof {
-            Proof::Secret(..) | Proof::Certificate(_) => Ok(()),
-            Proof::Assertion(assertion) => private_key_jwt::use_up(&self.once, assertion).await,
         }
     }
 }

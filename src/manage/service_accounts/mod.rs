@@ -18,6 +18,7 @@ use crate::store::client_secrets::{self, ClientSecret, NewClientSecret};
 use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Inserted, Tx};
 
+pub mod actors;
 pub mod certificates;
 pub mod change;
 pub mod client_keys;

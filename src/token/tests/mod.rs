@@ -30,6 +30,7 @@ pub(super) fn claims() -> AccessClaims {
         roles: vec!["superuser".to_owned()],
         credential_id: "0123456789ABCDef".parse().unwrap(),
         cnf: None,
+        act: None,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod client;
 pub mod client_key;
 pub mod contract;
 pub mod events;
+pub mod exchange;
 pub mod forge;
 pub mod keys;
 #[path = "../../stage/proxy/mod.rs"]
