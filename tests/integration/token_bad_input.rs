@@ -168,7 +168,7 @@ async fn rfc_6749_section_5_2_a_grant_that_is_not_served_is_refused() {
         "authorization_code&code=x&redirect_uri=https://client.example",
         "refresh_token&refresh_token=x",
         "urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=a.b.c",
-        "urn:ietf:params:oauth:grant-type:token-exchange&subject_token=a.b.c",
+        "URN:ietf:params:oauth:grant-type:token-exchange&subject_token=a.b.c",
         "urn:ietf:params:oauth:grant-type:device_code",
         "implicit",
         "CLIENT_CREDENTIALS",

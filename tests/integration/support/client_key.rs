@@ -46,13 +46,19 @@ impl ClientKey {
             "RS256" | "PS256" => Algorithm::RS256,
             other => other.parse().expect("an algorithm"),
         };
-        let (key, der) = SigningKey::generate(kind).expect("a key");
+        let (_, der) = SigningKey::generate(kind).expect("a key");
+        Self::of(alg, kind, &der)
+    }
+
+    /// The key that somebody has made and kept as PKCS#8.
+    pub fn of(alg: &'static str, kind: Algorithm, der: &[u8]) -> Self {
+        let key = SigningKey::from_pkcs8(kind, der).expect("a key");
         let pair = match kind {
-            Algorithm::RS256 => Pair::Rsa(RsaKeyPair::from_pkcs8(&der).expect("RSA")),
+            Algorithm::RS256 => Pair::Rsa(RsaKeyPair::from_pkcs8(der).expect("RSA")),
             Algorithm::ES256 => {
-                Pair::P256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).expect("P-256"))
+                Pair::P256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).expect("P-256"))
             }
-            Algorithm::EdDSA => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(&der).expect("Ed25519")),
+            Algorithm::EdDSA => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).expect("Ed25519")),
         };
         let mut jwk = serde_json::to_value(key.public_jwk()).expect("JSON");
         jwk["alg"] = json!(alg);

@@ -48,3 +48,17 @@ pub async fn actors_of(client: &Client, token: &str) -> Vec<(String, String)> {
     let actors = me["actors"].as_array().into_iter().flatten();
     actors.map(|actor| (text(&actor["client_id"]), text(&actor["credential_id"]))).collect()
 }
+
+/// An account and another one that may act for it.
+pub async fn pair(scene: &Scene) -> (Account, Account) {
+    let (subject, actor) = (scene.account("subject").await, scene.account("actor").await);
+    let_act(scene, &subject, &[&actor]).await.expect(200);
+    (subject, actor)
+}
+
+/// The account with another secret, which ends so many seconds from now.
+pub async fn ending(scene: &Scene, account: &Account, seconds: i32) -> Account {
+    let body = json!({ "expires_at": scene.in_seconds(seconds).await });
+    account
+        .with_secret(&scene.post(&format!("service-accounts/{}/secrets", account.id), body).await.expect(201))
+}

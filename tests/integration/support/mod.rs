@@ -7,6 +7,8 @@ pub mod contract;
 pub mod events;
 pub mod exchange;
 pub mod forge;
+pub mod forged;
+pub mod issuer_key;
 pub mod keys;
 #[path = "../../stage/proxy/mod.rs"]
 #[allow(dead_code, reason = "the fault suite uses all of it")]
