@@ -16,7 +16,7 @@ use crate::domain::profile::Profile;
 
 /// Variables of the environment that begin as settings do and are none: those that `carnet dev` gives to
 /// *clients*, and those that say how a command runs.
-const NO_SETTINGS: [&str; 14] = [
+const NO_SETTINGS: [&str; 15] = [
     "CARNET_LOG",
     "CARNET_LOG_FORMAT",
     "CARNET_CONFIG",
@@ -31,6 +31,7 @@ const NO_SETTINGS: [&str; 14] = [
     "CARNET_REDIS_URLS",
     "CARNET_TLS_URL",
     "CARNET_CA_FILE",
+    "CARNET_CLIENT_CERTIFICATE_FILE",
 ];
 
 /// Settings that cannot work, and what to do about it.

@@ -1,10 +1,14 @@
-//! A certificate authority that lives as long as one `carnet dev --tls`, and a certificate from it.
+//! A certificate authority that lives as long as one `carnet dev --tls`, and two certificates from it: the server's, and one
+//! for a client to prove itself by.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
 
 /// Files in PEM.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub(super) struct Certificate {
     pub chain: PathBuf,
     /// The server's key.
     pub key: PathBuf,
+    /// A client's certificate and key.
+    pub client: PathBuf,
 }
 
 /// Makes a new authority and a certificate for this machine's own names.
@@ -34,7 +40,16 @@ pub(super) fn make(directory: &Path) -> anyhow::Result<Certificate> {
         authority: directory.join("ca.pem"),
         chain: directory.join("tls.pem"),
         key: directory.join("tls.key"),
+        client: directory.join("client.pem"),
     };
+    let key_of_client = KeyPair::generate()?;
+    let mut client = CertificateParams::default();
+    client.distinguished_name.push(DnType::CommonName, "demo");
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    client.use_authority_key_identifier_extension = true;
+    let client = client.signed_by(&key_of_client, &authority)?;
+    let client = format!("{}{}", client.pem(), key_of_client.serialize_pem());
+    super::demo::write_private(&certificate.client, &client)?;
     super::demo::write_private(&certificate.key, &key.serialize_pem())?;
     for (file, pem) in [(&certificate.chain, server.pem()), (&certificate.authority, authority.pem())] {
         fs::write(file, pem).with_context(|| format!("cannot write {}", file.display()))?;

@@ -102,6 +102,8 @@ fn config(
         values["tls_bind"] = "127.0.0.1:0".into();
         values["tls_certificate_file"] = certificate.chain.display().to_string().into();
         values["tls_key_file"] = certificate.key.display().to_string().into();
+        values["tls_client_certificates"] = true.into();
+        values["client_ca_file"] = certificate.authority.display().to_string().into();
     }
     let raw: RawConfig = serde_json::from_value(values)?;
     Ok(raw.validate()?)
@@ -126,6 +128,7 @@ fn variables(
     if let (Some(address), Some(certificate)) = (servers.first().tls_address(), certificate) {
         variables.push(("CARNET_TLS_URL", format!("https://{address}")));
         variables.push(("CARNET_CA_FILE", certificate.authority.display().to_string()));
+        variables.push(("CARNET_CLIENT_CERTIFICATE_FILE", certificate.client.display().to_string()));
     }
     variables
 }
@@ -142,7 +145,7 @@ fn welcome(variables: &[(&str, String)]) -> std::io::Result<()> {
     if value("CARNET_URLS") != url {
         writeln!(out, "  regions        {}", value("CARNET_URLS"))?;
     }
-    for name in ["CARNET_TLS_URL", "CARNET_CA_FILE"] {
+    for name in ["CARNET_TLS_URL", "CARNET_CA_FILE", "CARNET_CLIENT_CERTIFICATE_FILE"] {
         if !value(name).is_empty() {
             writeln!(out, "  {name}  {}", value(name))?;
         }

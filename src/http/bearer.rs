@@ -45,7 +45,9 @@ async fn verified(request: &HttpRequest) -> Result<Verified, Problem> {
     let held = state::<Verifier>(request)?.presented(presented, certificate.as_deref()).await;
     match (held, presented) {
         (Ok(Held { verified, next_nonce }), _) => {
-            next_nonce.into_iter().for_each(|nonce| dpop::keep(request, nonce));
+            if let Some(nonce) = next_nonce {
+                dpop::keep(request, nonce);
+            }
             Ok(verified)
         }
         (Err(VerifyError::Invalid | VerifyError::MayNotAct), Presented::Bearer(_)) => {

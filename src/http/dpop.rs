@@ -1,9 +1,9 @@
 //! Proofs of possession on the wire (RFC 9449): the header they come in, the challenges that ask for one, and the nonce.
 
-use actix_web::HttpMessage;
-use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
 
+use crate::domain::assertion::AssertionAlgorithm;
 use crate::token::dpop::{ALGORITHMS, Proved};
 
 const DPOP: &str = "dpop";
@@ -34,7 +34,7 @@ impl Fault {
 /// The challenge: without a fault, that this is another way to authenticate.
 pub fn challenge(fault: Option<Fault>) -> String {
     let error = fault.map(|fault| format!("error=\"{}\", ", fault.code())).unwrap_or_default();
-    let algorithms = ALGORITHMS.map(|algorithm| algorithm.as_str()).join(" ");
+    let algorithms = ALGORITHMS.map(AssertionAlgorithm::as_str).join(" ");
     format!("DPoP realm=\"carnet\", {error}algs=\"{algorithms}\"")
 }
 

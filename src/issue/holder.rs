@@ -1,5 +1,5 @@
-//! What a token will be bound to, so that it is of no use to whoever has nothing but the token: the key of a proof (DPoP, RFC
-//! 9449 §5), the client's certificate (RFC 8705 §3), or both.
+//! What a token will be bound to, so that it is of no use to whoever has nothing but the token: the key of a proof (RFC 9449
+//! §5), the client's certificate (RFC 8705 §3), or both.
 //!
 //! Read before any store is asked, so that a client which is told to come again with a nonce has used nothing up.
 

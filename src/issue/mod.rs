@@ -169,7 +169,7 @@ impl TokenIssuer {
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
         profile::admit_method(self.offer.profile, request.client)?;
         let proof = Proof::read(request.client, &self.issuer, self.authorities.as_ref(), now)?;
-        profile::admit_algorithm(self.offer.profile, &proof)?;
+        profile::admit_proof(self.offer.profile, &proof)?;
         let holder = self.holder(&request, now)?;
         let scope = Scope::parse(request.scope)?;
         let asked = Asked { proof: &proof, holder: &holder, scope: &scope, resource: request.resource };

@@ -16,9 +16,14 @@ pub(super) fn admit_method(profile: Profile, client: &Presented) -> Result<(), T
     ))
 }
 
-/// And sign with what is strong enough (FAPI 2.0 §5.4.1).
-pub(super) fn admit_algorithm(profile: Profile, proof: &Proof) -> Result<(), TokenError> {
+/// And sign with what is strong enough (FAPI 2.0 §5.4.1), for us alone and nobody else (FAPI 2.0 §5.3.2.1, 8).
+pub(super) fn admit_proof(profile: Profile, proof: &Proof) -> Result<(), TokenError> {
     match proof {
+        Proof::Assertion(assertion) if profile == Profile::Fapi2 && !assertion.audience_is_text() => {
+            Err(TokenError::Unsupported(
+                "FAPI 2.0 is in force here: the aud of an assertion is the issuer as a text, and not in a list",
+            ))
+        }
         Proof::Assertion(assertion) if !profile.allows_assertion(assertion.algorithm()) => Err(
             TokenError::Unsupported("FAPI 2.0 is in force here: sign assertions with PS256, ES256 or EdDSA"),
         ),

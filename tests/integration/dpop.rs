@@ -1,4 +1,4 @@
-//! Tokens that are bound to a key (DPoP, RFC 9449): how a client gets one, and how it uses it.
+//! Tokens that are bound to a key (`DPoP`, RFC 9449): how a client gets one, and how it uses it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -105,8 +105,11 @@ async fn rfc_9449_section_7_1_a_resource_wants_the_proof_with_the_token_and_says
     let nonce = nonceless.header("dpop-nonce").to_owned();
     let good = whoami(&scene.client, &token, &[&proof(&nonce)]).await.expect(200);
     assert_eq!(good.text("client_id"), account.client_id);
-    let none = whoami(&scene.client, &token, &[]).await.expect(401);
-    assert_eq!(challenges(&none), [format!(r#"DPoP realm="carnet", error="invalid_dpop_proof", {algs}"#)]);
+    let proofless = whoami(&scene.client, &token, &[]).await.expect(401);
+    assert_eq!(
+        challenges(&proofless),
+        [format!(r#"DPoP realm="carnet", error="invalid_dpop_proof", {algs}"#)]
+    );
     let bad = whoami(&scene.client, "a.b.c", &[&proof(&nonce)]).await.expect(401);
     assert_eq!(challenges(&bad), [format!(r#"DPoP realm="carnet", error="invalid_token", {algs}"#)]);
     // Who comes with nothing hears of both ways.

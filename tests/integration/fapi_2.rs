@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::certificate::{self, Encrypted, Shown, named};
 use crate::support::client::{Answer, Client};
-use crate::support::client_key::{ClientKey, JWT_BEARER, account_with, claims};
+use crate::support::client_key::{ClientKey, JWT_BEARER, account_with, claims, now};
 use crate::support::possession::Holder;
 use crate::support::read_token::payload;
 use crate::support::refused::assert_refused;
@@ -37,11 +37,14 @@ impl Stage {
     }
 
     async fn ask(&self, key: &ClientKey, account: &Account, proof: Option<&str>) -> Answer {
-        let assertion = key.sign(&key.header(), &claims(&account.client_id, ISSUER));
+        self.ask_by(&key.sign(&key.header(), &claims(&account.client_id, ISSUER)), proof).await
+    }
+
+    async fn ask_by(&self, assertion: &str, proof: Option<&str>) -> Answer {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_assertion_type", JWT_BEARER),
-            ("client_assertion", &assertion),
+            ("client_assertion", assertion),
         ];
         let mut request = self.client.request(Method::POST, "/oauth2/token").form(&form);
         if let Some(proof) = proof {
@@ -114,6 +117,27 @@ async fn fapi_2_section_5_4_1_nothing_is_signed_with_rs256() {
             let header = jsonwebtoken::decode_header(&token).expect("a header");
             assert_eq!(header.alg, jsonwebtoken::Algorithm::ES256, "{}", key.alg);
         }
+    }
+}
+
+#[tokio::test]
+async fn fapi_2_section_5_3_2_1_the_audience_of_an_assertion_is_a_text_and_clocks_may_differ() {
+    let stage = Stage::new().await;
+    let (key, holder) = (ClientKey::new("ES256"), Holder::new("ES256", ISSUER));
+    let account = account_with(&stage.scene, "asserts", &[&key]).await;
+    let given = stage.ask(&key, &account, Some(&holder.for_token("none"))).await.expect(400);
+    let nonce = given.header("dpop-nonce").to_owned();
+    let ask = async |member: &str, value: Value| {
+        let mut claims = claims(&account.client_id, ISSUER);
+        claims[member] = value;
+        stage.ask_by(&key.sign(&key.header(), &claims), Some(&holder.for_token(&nonce))).await
+    };
+    let list = ask("aud", json!([ISSUER])).await;
+    assert_refused(&list, 401, "invalid_client", "a list of one");
+    assert!(list.text("error_description").contains("as a text"));
+    ask("aud", json!(ISSUER)).await.expect(200);
+    for (member, ahead, status) in [("iat", 8, 200), ("nbf", 8, 200), ("iat", 61, 401), ("nbf", 61, 401)] {
+        assert_eq!(ask(member, json!(now() + ahead)).await.status, status, "{member} {ahead}");
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use carnet::directory::floor::Floor;
+use carnet::domain::certificate::ClientCertificates;
 use carnet::domain::record::{ClientKeys, Entry, Record};
 
 use crate::rules::Known;
@@ -20,6 +21,7 @@ fn entry(version: i64, read_seq: i64) -> Entry {
         enabled: true,
         secrets: vec![],
         client_keys: ClientKeys::default(),
+        client_certificates: ClientCertificates::default(),
         may_act: vec![],
         keys: vec![],
         grants: vec![],

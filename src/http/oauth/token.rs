@@ -51,7 +51,9 @@ pub(super) async fn issue_token(
             metrics::counter!("carnet_tokens_total", "outcome" => "issued").increment(1);
             let answer = TokenAnswer { access_token, token_type, expires_in, scope, issued_token_type };
             let mut answer = HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer);
-            dpop_nonce.iter().for_each(|nonce| dpop::insert(answer.headers_mut(), nonce));
+            if let Some(nonce) = dpop_nonce {
+                dpop::insert(answer.headers_mut(), &nonce);
+            }
             answer
         }
         Err(error) => {

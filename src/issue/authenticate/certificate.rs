@@ -48,12 +48,13 @@ pub(super) fn judge(
 ) -> Result<Proven, Unproven> {
     let CertificateProof { certificate, vouched_for, .. } = proof;
     let known = record.filter(|record| record.enabled && certificate.is_current(now));
+    let own = |record: &Arc<Record>| {
+        let shown = certificate.credential_id();
+        record.client_certificates.has(&shown, now).then_some(shown)
+    };
     let credential_id = known.and_then(|record| match &record.client_certificates.name {
         Some(name) => (*vouched_for && certificate.carries(name)).then_some(name.credential_id),
-        None => {
-            let shown = certificate.credential_id();
-            record.client_certificates.has(&shown, now).then_some(shown)
-        }
+        None => own(record),
     });
     let refused = || Unproven::from(Verdict::Doubtful(TokenError::InvalidClient));
     let credential_id = credential_id.ok_or_else(refused)?;

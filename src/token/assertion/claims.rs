@@ -45,6 +45,10 @@ impl Claims {
         }
     }
 
+    pub fn audience_is_text(&self) -> bool {
+        self.0.get("aud").is_some_and(Value::is_string)
+    }
+
     pub fn times(&self) -> Result<Times, BadAssertion> {
         let later = |name: &str| self.0.get(name).map(|date| numeric_date(date, f64::ceil)).transpose();
         let exp = self.0.get("exp").ok_or(BadAssertion::Claims)?;

@@ -27,6 +27,8 @@ use claims::{Claims, Members, Times};
 pub const MAX_ASSERTION_BYTES: usize = 8 * 1024;
 /// How far ahead its end may be, seconds. Clocks may differ besides.
 pub const LONGEST_ASSERTION_SECONDS: i64 = 300;
+/// How far ahead its beginning may be, seconds (FAPI 2.0 §5.3.2.1 asks for ten).
+const AHEAD_SECONDS: i64 = 10;
 /// What its header may call it. Without a word it is a JWT like any.
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 /// What would bring a key along, or change what the signature is of (RFC 7515 §4.1).
@@ -42,6 +44,7 @@ pub struct Assertion {
     kid: Option<String>,
     client_id: String,
     audience: Vec<String>,
+    audience_is_text: bool,
     times: Times,
     jti: String,
 }
@@ -74,6 +77,7 @@ impl Assertion {
             kid,
             client_id: claims.client_id()?,
             audience: claims.audience()?,
+            audience_is_text: claims.audience_is_text(),
             times: claims.times()?,
             jti: claims.jti()?,
         })
@@ -111,6 +115,12 @@ impl Assertion {
         if self.audience == [issuer] { Ok(()) } else { Err(BadAssertion::Audience) }
     }
 
+    /// Whether its audience is a text, and no list of one (FAPI 2.0 §5.3.2.1).
+    #[must_use]
+    pub fn audience_is_text(&self) -> bool {
+        self.audience_is_text
+    }
+
     /// Whether its time is now.
     ///
     /// # Errors
@@ -122,7 +132,7 @@ impl Assertion {
             Err(BadAssertion::Expired)
         } else if exp > latest.saturating_add(LONGEST_ASSERTION_SECONDS) {
             Err(BadAssertion::TooLongLived)
-        } else if iat.max(nbf).is_some_and(|from| from > latest) {
+        } else if iat.max(nbf).is_some_and(|from| from > now_unix.saturating_add(AHEAD_SECONDS)) {
             Err(BadAssertion::NotYet)
         } else {
             Ok(())
@@ -224,6 +234,7 @@ mod tests {
             kid: None,
             client_id: "c".into(),
             audience: vec![],
+            audience_is_text: false,
             times: Times { exp, iat, nbf },
             jti: "j".into(),
         };
@@ -237,10 +248,10 @@ mod tests {
         assert_eq!(times(NOW + 305, None, None), Ok(()));
         assert_eq!(times(NOW + 306, None, None), Err(BadAssertion::TooLongLived));
         assert_eq!(times(i64::MAX, None, None), Err(BadAssertion::TooLongLived));
-        for (iat, nbf) in [(Some(NOW + 5), None), (None, Some(NOW + 5)), (Some(0), Some(0))] {
+        for (iat, nbf) in [(Some(NOW + 10), None), (None, Some(NOW + 10)), (Some(0), Some(0))] {
             assert_eq!(times(NOW + 60, iat, nbf), Ok(()));
         }
-        for (iat, nbf) in [(Some(NOW + 6), None), (None, Some(NOW + 6)), (Some(NOW), Some(NOW + 6))] {
+        for (iat, nbf) in [(Some(NOW + 11), None), (None, Some(NOW + 11)), (Some(NOW), Some(NOW + 11))] {
             assert_eq!(times(NOW + 60, iat, nbf), Err(BadAssertion::NotYet));
         }
     }

@@ -36,17 +36,15 @@ fn attribute(of: &AttributeTypeAndValue) -> String {
         Tag::TeletexString => TeletexStringRef::try_from(value).ok().map(|text| text.as_str()),
         _ => None,
     };
-    match text {
-        Some(text) => format!("{}={}", of.oid, prepared(text)),
-        // What is no text is the same when its bytes are.
-        None => {
-            let mut hex = format!("{}#", of.oid);
-            for byte in value.to_der().unwrap_or_default() {
-                let _ = write!(hex, "{byte:02x}");
-            }
-            hex
-        }
+    if let Some(text) = text {
+        return format!("{}={}", of.oid, prepared(text));
     }
+    // What is no text is the same when its bytes are.
+    let mut hex = format!("{}#", of.oid);
+    for byte in value.to_der().unwrap_or_default() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// RFC 4518 §2, as far as two names differ by it: compatible characters, case, white space.

@@ -1,4 +1,4 @@
-//! Proofs of possession (DPoP, RFC 9449): that who sends a request has the private key that a token is bound to.
+//! Proofs of possession (`DPoP`, RFC 9449): that who sends a request has the private key that a token is bound to.
 //!
 //! A proof is a JWT of a kind of its own, signed with the key that it brings along, for one request (method and address), at
 //! one time, with a nonce that we gave out a short while ago and, at a resource, for one token. The address is that under the
