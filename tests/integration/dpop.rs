@@ -1,15 +1,17 @@
 //! Tokens that are bound to a key (`DPoP`, RFC 9449): how a client gets one, and how it uses it.
 
+use carnet::seal::MasterKeys;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
-use crate::support::client_key::{ClientKey, account_with, claims};
+use crate::support::client_key::{ClientKey, account_with, claims, now};
 use crate::support::possession::{Holder, ask, nonce, whoami};
 use crate::support::process::Process;
 use crate::support::read_token::{payload, read_token};
 use crate::support::refused::assert_refused;
 use crate::support::scene::{Account, Scene};
+use crate::support::stores::MASTER_KEY;
 
 const ISSUER: &str = "https://id.example";
 
@@ -91,6 +93,32 @@ async fn rfc_9449_section_8_a_nonce_of_one_instance_is_good_at_every_other_of_ev
     let token = issued.text("access_token");
     let proof = holder.for_resource("GET", "/v1/whoami", &given, &token);
     whoami(&scene.client, &token, &[&proof]).await.expect(200);
+}
+
+/// As made some minutes ago, by who has the master key: nobody else can.
+fn nonce_of(seconds_ago: i64) -> String {
+    let nonces = MasterKeys::parse([MASTER_KEY]).expect("a key").nonces();
+    nonces.at(now() - seconds_ago)
+}
+
+#[tokio::test]
+async fn rfc_9449_section_8_2_a_nonce_is_rotated_and_the_next_one_comes_before_the_old_one_ends() {
+    let (scene, account, holder) = stage().await;
+    let token = holder.token(&scene.client, &account).await;
+    let with = async |nonce: &str| {
+        let proof = holder.for_resource("GET", "/v1/whoami", nonce, &token);
+        whoami(&scene.client, &token, &[&proof]).await
+    };
+    let current = with(&nonce_of(0)).await.expect(200);
+    assert_eq!(current.header("dpop-nonce"), "", "nothing new");
+    let earlier = with(&nonce_of(120)).await.expect(200);
+    assert_eq!(earlier.header("dpop-nonce"), nonce_of(0));
+    let over = with(&nonce_of(300)).await.expect(401);
+    assert_eq!((over.code().as_str(), over.header("dpop-nonce")), ("use_dpop_nonce", nonce_of(0).as_str()));
+    let early = ask(&scene.client, &account, &holder.for_token(&nonce_of(120))).await.expect(200);
+    assert_eq!(early.header("dpop-nonce"), nonce_of(0));
+    let over = ask(&scene.client, &account, &holder.for_token(&nonce_of(300))).await;
+    assert_refused(&over, 400, "use_dpop_nonce", "too old");
 }
 
 #[tokio::test]

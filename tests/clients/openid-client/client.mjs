@@ -119,6 +119,22 @@ for (const [alg, { privateKey: key }] of Object.entries(pairs)) {
   await assert.rejects(client.clientCredentialsGrant(config), refused)
 }
 
+// Tokens that are bound to a key (DPoP, RFC 9449). openid-client comes again with a nonce by itself, at the token endpoint and at the resource.
+for (const alg of ['ES256', 'PS256']) {
+  const config = await discover('oauth2', client.ClientSecretBasic(secret))
+  assert.ok(config.serverMetadata().dpop_signing_alg_values_supported.includes(alg))
+  const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg))
+  const token = await client.clientCredentialsGrant(config, {}, { DPoP })
+  assert.equal(token.token_type, 'dpop')
+  const claims = await verify(token, config.serverMetadata())
+  assert.equal(claims.cnf.jkt, await DPoP.calculateThumbprint())
+  const whoami = (options) => client.fetchProtectedResource(config, token.access_token, new URL('/v1/whoami', url), 'GET', undefined, undefined, options)
+  for (let n = 0; n < 2; n++) assert.equal((await whoami({ DPoP })).status, 200)
+  await assert.rejects(whoami(), (error) => error.cause[0].parameters.error === 'invalid_token')
+  const stranger = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg))
+  await assert.rejects(whoami({ DPoP: stranger }), (error) => error.cause[0].scheme === 'dpop' && error.cause[0].parameters.error === 'invalid_dpop_proof')
+}
+
 // A token that is not ours is refused with a challenge that openid-client can read (RFC 6750 §3).
 const config = await discover('oauth2', client.ClientSecretBasic(secret))
 await assert.rejects(
