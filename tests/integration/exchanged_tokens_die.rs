@@ -1,14 +1,17 @@
 //! An exchanged token dies with everything that is behind it, at once and everywhere; and what is dead cannot be exchanged.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
-use crate::support::exchange::{exchange, let_act};
+use crate::support::exchange::{exchange, let_act, pair};
 use crate::support::read_token::read_token;
 use crate::support::refused::assert_refused;
 use crate::support::scene::{Account, Scene};
 use crate::support::server::Server;
+use crate::support::stores::OwnStores;
 
 /// A subject, two who act for it in turn, and a second instance.
 struct Stage {
@@ -134,4 +137,34 @@ async fn what_was_taken_away_a_moment_ago_is_not_exchanged() {
     assert_refused(&ask(&stage.second, own).await, 400, "invalid_request", "of a subject that is gone");
     // Twin: by its signature and its times alone it is as good as before.
     read_token(&stage.scene.client, own, &stage.scene.client.url).await;
+}
+
+/// What is known is exchanged for as long as a lease lasts; what would be held against a client is not said without the authority.
+#[tokio::test]
+async fn an_outage_is_a_503_and_never_the_client_s_fault() {
+    let own = OwnStores::start(1);
+    let redis_url = own.stores.redis_urls()[0].clone();
+    let scene = Scene::on(own.migrated().await, redis_url, &json!({ "lease_seconds": 3 })).await;
+    let (subject, actor) = pair(&scene).await;
+    let stranger = scene.account("stranger").await;
+    let token = scene.token_of(&subject, &[]).await;
+    let ask = async |by: &Account| exchange(&scene.client, by, &token, &[]).await;
+    ask(&actor).await.expect(200);
+    assert_refused(&ask(&stranger).await, 400, "invalid_request", "a stranger");
+
+    own.stores.stop_postgres();
+    ask(&actor).await.expect(200);
+    assert_refused(
+        &ask(&stranger).await,
+        503,
+        "temporarily_unavailable",
+        "who may have been named meanwhile",
+    );
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let late = ask(&actor).await;
+    assert_refused(&late, 503, "temporarily_unavailable", "beyond the lease");
+    assert!(!late.header("retry-after").is_empty());
+    own.stores.start_postgres().expect("Postgres starts again");
+    scene.token_of(&actor, &[]).await;
+    assert_refused(&ask(&stranger).await, 400, "invalid_request", "a stranger");
 }
