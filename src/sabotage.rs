@@ -32,6 +32,8 @@ pub enum Switch {
     AnyHolder,
     /// Everybody may say which certificate their client has shown.
     AnyProxy,
+    /// Tokens that were taken back are taken.
+    NoRevokedTokens,
 }
 
 impl Switch {
@@ -52,6 +54,7 @@ impl Switch {
             Self::AnyAudience => "any_audience",
             Self::AnyHolder => "any_holder",
             Self::AnyProxy => "any_proxy",
+            Self::NoRevokedTokens => "no_revoked_tokens",
         }
     }
 

@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use crate::domain::certificate::ClientCertificates;
     use crate::domain::record::{ClientKeys, Record};
+    use crate::domain::revoked_token::RevokedTokens;
 
     fn entry(credential: &str, version: i64, read_seq: i64) -> Entry {
         let record = Record {
@@ -78,6 +79,7 @@ mod tests {
             client_keys: ClientKeys::default(),
             client_certificates: ClientCertificates::default(),
             may_act: vec![],
+            revoked_tokens: RevokedTokens::default(),
             keys: vec![],
             grants: vec![],
         };

@@ -239,6 +239,7 @@ mod tests {
     use super::*;
     use crate::domain::certificate::ClientCertificates;
     use crate::domain::record::{ClientKeys, Record};
+    use crate::domain::revoked_token::RevokedTokens;
 
     fn reading(version: i64, read_seq: i64) -> Entry {
         let record = Record {
@@ -251,6 +252,7 @@ mod tests {
             client_keys: ClientKeys::default(),
             client_certificates: ClientCertificates::default(),
             may_act: vec![],
+            revoked_tokens: RevokedTokens::default(),
             keys: vec![],
             grants: vec![],
         };

@@ -14,6 +14,7 @@ pub mod public_key;
 pub mod record;
 pub mod region;
 pub mod region_name;
+pub mod revoked_token;
 pub mod rights;
 pub mod secret;
 pub mod signing_key;

@@ -14,6 +14,7 @@ use super::assertion::AssertionAlgorithm;
 use super::certificate::ClientCertificates;
 use super::credential_id::CredentialId;
 use super::public_key::PublicKey;
+use super::revoked_token::RevokedTokens;
 
 /// Whether a part of a record may be served. Other states are not in records at all. A flip goes upwards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub struct Record {
     pub keys: Vec<KeyPart>,
     /// Its roles and where they hold.
     pub grants: Vec<Grant>,
+    /// Tokens of it that were taken back. Left out where there are none, as by programs of before.
+    #[serde(default, skip_serializing_if = "RevokedTokens::is_empty")]
+    pub revoked_tokens: RevokedTokens,
 }
 
 /// One secret of a record.

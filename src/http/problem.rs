@@ -12,13 +12,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
 use tracing_actix_web::RequestId;
 
 use super::dpop::{self, Fault};
-
-use crate::manage::ManageError;
+use crate::manage::{Manage, ManageError};
+use crate::token::protected_resource;
 
 /// Seconds after which it is worth asking again.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -165,7 +165,7 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "This is a fault of ours.")
     }
 
-    fn answer(&self, instance: Option<String>) -> HttpResponse {
+    fn answer(&self, instance: Option<String>, resource_metadata: Option<&str>) -> HttpResponse {
         let body = Body {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -180,11 +180,19 @@ impl Problem {
         match &self.header {
             Extra::None => {}
             Extra::Challenge(challenge) => {
-                answer.append_header((header::WWW_AUTHENTICATE, *challenge));
-                answer.append_header((header::WWW_AUTHENTICATE, dpop::challenge(None)));
+                let metadata = resource_metadata.map(|url| format!(", resource_metadata=\"{url}\""));
+                let metadata = metadata.unwrap_or_default();
+                answer.append_header((header::WWW_AUTHENTICATE, format!("{challenge}{metadata}")));
+                let proof = dpop::challenge(None);
+                answer.append_header((header::WWW_AUTHENTICATE, format!("{proof}{metadata}")));
             }
             Extra::Proof(fault) => {
-                answer.insert_header((header::WWW_AUTHENTICATE, dpop::challenge(Some(*fault))));
+                let metadata = resource_metadata.map(|url| format!(", resource_metadata=\"{url}\""));
+                let proof = dpop::challenge(Some(*fault));
+                answer.insert_header((
+                    header::WWW_AUTHENTICATE,
+                    format!("{proof}{}", metadata.unwrap_or_default()),
+                ));
             }
             Extra::RetryAfter(seconds) => {
                 answer.insert_header((header::RETRY_AFTER, *seconds));
@@ -210,7 +218,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.answer(None)
+        self.answer(None, None)
     }
 }
 
@@ -297,7 +305,8 @@ fn status(error: &ManageError) -> StatusCode {
     }
 }
 
-/// Says which request it was that had a problem, by the id under which the log knows it.
+/// Says which request it was that had a problem, by the id under which the log knows it; and, where a token is missing,
+/// where to read who issues them (RFC 9728 §5.1).
 pub(super) async fn name_occurrence(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -309,9 +318,14 @@ pub(super) async fn name_occurrence(
     let Some(problem) = problem.cloned() else {
         return Ok(answer);
     };
-    let mut described = problem.answer(occurrence(&asked));
+    let (instance, metadata) = (occurrence(&asked), metadata(&asked));
+    let mut described = problem.answer(instance, metadata.as_deref());
     dpop::supply(&asked, described.headers_mut());
     Ok(answer.into_response(described))
+}
+
+fn metadata(request: &HttpRequest) -> Option<String> {
+    request.app_data::<web::Data<Manage>>().map(|manage| protected_resource::address(&manage.issuer))
 }
 
 fn occurrence(request: &HttpRequest) -> Option<String> {
@@ -328,7 +342,7 @@ pub(super) fn refuse_method(allow: &str) -> Error {
 
 /// 404 for a path that is not served.
 pub async fn unknown_path(request: HttpRequest) -> HttpResponse {
-    Problem::not_found().answer(occurrence(&request))
+    Problem::not_found().answer(occurrence(&request), None)
 }
 
 #[cfg(test)]

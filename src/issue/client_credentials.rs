@@ -126,6 +126,7 @@ mod tests {
     use crate::domain::certificate::ClientCertificates;
     use crate::domain::ids::PublicId;
     use crate::domain::record::{ClientKeys, SecretPart};
+    use crate::domain::revoked_token::RevokedTokens;
     use crate::domain::secret::{Secret, SecretKind};
     use crate::issue::authenticate::Proof;
     use crate::issue::{Refusal, entitled, verdict};
@@ -177,6 +178,7 @@ mod tests {
             client_keys: ClientKeys::default(),
             client_certificates: ClientCertificates::default(),
             may_act: vec![],
+            revoked_tokens: RevokedTokens::default(),
             keys: vec![],
             grants: vec![],
         };

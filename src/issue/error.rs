@@ -26,6 +26,9 @@ pub enum TokenError {
     /// RFC 8707 §2: no valid API key of this client opens that resource, or the token to be exchanged is not for it.
     #[error("No valid API key of this client, and no token that it exchanges, opens that resource")]
     InvalidTarget,
+    /// RFC 7009 §2.1: another client's token, and no right to take it away.
+    #[error("The token was issued to another client, whose tokens are not this client's to revoke")]
+    UnauthorizedClient,
     /// None of those that are served.
     #[error("The grant type is none of those that are served")]
     UnsupportedGrantType,
@@ -57,6 +60,7 @@ impl TokenError {
             Self::UseDpopNonce(_) => "use_dpop_nonce",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
             Self::ServerError => "server_error",

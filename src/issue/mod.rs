@@ -24,6 +24,7 @@ use crate::token::keyring::KeyringCell;
 use crate::verify::Verifier;
 
 mod authenticate;
+mod client;
 mod client_credentials;
 mod error;
 mod grant;
@@ -34,6 +35,7 @@ mod token_exchange;
 
 use authenticate::{FetchedKeys, Proof, Proven, Unproven};
 pub use authenticate::{PresentedAssertion, PresentedSecret, RemoteKeys};
+pub use client::Client;
 use client_credentials::{Entitlement, Target};
 pub use error::TokenError;
 pub use grant::Grant;
@@ -167,9 +169,7 @@ impl TokenIssuer {
     pub async fn issue(&self, request: TokenRequest<'_>) -> Result<IssuedToken, TokenError> {
         // Before Postgres was ever heard there is no time to judge by.
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
-        profile::admit_method(self.offer.profile, request.client)?;
-        let proof = Proof::read(request.client, &self.issuer, self.authorities.as_ref(), now)?;
-        profile::admit_proof(self.offer.profile, &proof)?;
+        let proof = self.proof(request.client, now)?;
         let holder = self.holder(&request, now)?;
         let scope = Scope::parse(request.scope)?;
         let asked = Asked { proof: &proof, holder: &holder, scope: &scope, resource: request.resource };

@@ -41,6 +41,7 @@ pub mod roles;
 pub mod service_accounts;
 pub mod signing_keys;
 pub mod tenants;
+pub mod tokens;
 
 mod text;
 

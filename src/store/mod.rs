@@ -35,6 +35,7 @@ pub mod products;
 pub mod receipts;
 pub mod records;
 pub mod regions;
+pub mod revoked_tokens;
 pub mod roles;
 pub mod service_accounts;
 pub mod settle;

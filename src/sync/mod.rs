@@ -305,5 +305,8 @@ async fn prune(store: Store, keep: usize, stop: CancellationToken) {
         if let Err(error) = store.prune_used_once().await {
             tracing::debug!(%error, "what was used once is forgotten the next time");
         }
+        if let Err(error) = store.prune_revoked_tokens().await {
+            tracing::debug!(%error, "expired tokens that were taken back are forgotten the next time");
+        }
     }
 }

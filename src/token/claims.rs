@@ -96,6 +96,13 @@ impl AccessClaims {
         Actors::from(self.act.as_ref())
     }
 
+    /// How it is to be sent (RFC 6749 §7.1, RFC 9449 §5).
+    #[must_use]
+    pub fn token_type(&self) -> &'static str {
+        let by_proof = self.cnf.as_ref().is_some_and(|cnf| cnf.jkt.is_some());
+        if by_proof { "DPoP" } else { "Bearer" }
+    }
+
     /// Reads a payload whose signature was right.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use crate::domain::assertion::AssertionAlgorithm;
 mod offer;
 
 pub use offer::Offer;
+mod telling;
+
+use telling::Telling;
 
 /// Scopes without a meaning here, which clients send by habit. (`tsg_id:<n>`, which has one,
 /// cannot be listed: there are as many as tenants.)
@@ -22,6 +25,11 @@ pub const HABITUAL_SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
 /// The grant of RFC 8693.
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// How clients may authenticate, at every endpoint where they do.
+fn auth_methods() -> Vec<&'static str> {
+    vec!["client_secret_basic", "client_secret_post", "private_key_jwt"]
+}
 
 /// RFC 8414 §2, at `/.well-known/oauth-authorization-server`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +40,8 @@ pub struct AuthorizationServerMetadata {
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     token_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    #[serde(flatten)]
+    telling: Telling,
     /// Demanded by both documents, and empty lists "MUST be omitted" (RFC 8414 §3.2; some readers
     /// do refuse one). `none` is the registered value that promises neither code nor token.
     response_types_supported: Vec<&'static str>,
@@ -62,12 +72,9 @@ impl AuthorizationServerMetadata {
             token_endpoint: format!("{issuer}/oauth2/token"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             grant_types_supported: vec!["client_credentials", TOKEN_EXCHANGE],
-            token_endpoint_auth_methods_supported: vec![
-                "client_secret_basic",
-                "client_secret_post",
-                "private_key_jwt",
-            ],
+            token_endpoint_auth_methods_supported: auth_methods(),
             token_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
+            telling: Telling::new(issuer),
             response_types_supported: vec!["none"],
             scopes_supported: HABITUAL_SCOPES.to_vec(),
             dpop_signing_alg_values_supported: dpop::ALGORITHMS.to_vec(),
@@ -107,6 +114,14 @@ mod tests {
             "grant_types_supported": ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+            "introspection_endpoint": "https://id.example/oauth2/introspect",
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+            "introspection_signing_alg_values_supported": ["RS256"],
+            "revocation_endpoint": "https://id.example/oauth2/revoke",
+            "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+            "protected_resources": ["https://id.example"],
             "response_types_supported": ["none"],
             "scopes_supported": ["openid", "email", "profile"],
             "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],

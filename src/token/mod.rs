@@ -11,7 +11,8 @@
 //! - [`certificate`]: clients' certificates, and what they are named by (RFC 8705);
 //! - [`dpop`]: proofs that a token's holder has its key (RFC 9449);
 //! - [`accepted`]: tokens that have passed before need not be verified twice;
-//! - [`discovery`]: the metadata documents.
+//! - [`introspection`]: what is told of a token to who asks;
+//! - [`discovery`] and [`protected_resource`]: the metadata documents.
 //!
 //! There is no I/O here, and no clock: keys and times are arguments. Whether the credential
 //! *behind* a token is still good is not this room's question but `directory`'s; both must say yes.
@@ -24,8 +25,10 @@ pub mod claims;
 pub mod client_jwks;
 pub mod discovery;
 pub mod dpop;
+pub mod introspection;
 pub mod jws;
 pub mod keyring;
+pub mod protected_resource;
 pub mod rejected;
 pub mod signer;
 pub mod verifying;

@@ -22,11 +22,11 @@ use super::{ACCESS_TOKEN_TYPE, MAX_TOKEN_BYTES};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::public_key::PublicKey;
 
-/// A private key that signs access tokens with one algorithm.
+/// A private key that signs with one algorithm: access tokens, and what is told of them.
 pub struct SigningKey {
     pair: KeyPair,
     verifying: VerifyingKey,
-    /// The header, encoded, with the dot that follows it.
+    /// The header of an access token, encoded, with the dot that follows it.
     start: String,
     /// Bytes of the encoded signature.
     signature_length: usize,
@@ -53,7 +53,7 @@ pub enum SignError {
     #[error("the claims cannot be written as JSON")]
     Claims,
     /// The token would be longer than what is read again.
-    #[error("the token would be longer than {MAX_TOKEN_BYTES} bytes")]
+    #[error("it would be longer than what is read again")]
     TooLong,
     /// The library refused.
     #[error("signing failed")]
@@ -80,11 +80,8 @@ impl SigningKey {
         let pair = KeyPair::from_pkcs8(algorithm, der).map_err(unusable)?;
         let public = pair.public_key().ok_or(UnusableKey { algorithm })?;
         let verifying = VerifyingKey::new(public);
-        // `kid` is base64url, and so needs no escaping.
-        let header =
-            format!(r#"{{"typ":"{ACCESS_TOKEN_TYPE}","alg":"{algorithm}","kid":"{}"}}"#, verifying.kid());
         Ok(Self {
-            start: URL_SAFE_NO_PAD.encode(header) + ".",
+            start: start(ACCESS_TOKEN_TYPE, &verifying),
             signature_length: encoded_length(pair.signature_bytes()),
             verifying,
             pair,
@@ -120,13 +117,30 @@ impl SigningKey {
     /// # Errors
     /// [`SignError`]
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, SignError> {
+        self.compact(&self.start, claims, MAX_TOKEN_BYTES)
+    }
+
+    /// Signs something else, whose header says what it is, of so many bytes at most.
+    ///
+    /// # Errors
+    /// [`SignError`]
+    pub(super) fn sign_as(
+        &self,
+        typ: &str,
+        claims: &impl Serialize,
+        most_bytes: usize,
+    ) -> Result<String, SignError> {
+        self.compact(&start(typ, &self.verifying), claims, most_bytes)
+    }
+
+    fn compact(&self, start: &str, claims: &impl Serialize, most_bytes: usize) -> Result<String, SignError> {
         let payload = serde_json::to_vec(claims).map_err(|_| SignError::Claims)?;
-        let length = self.start.len() + encoded_length(payload.len()) + 1 + self.signature_length;
-        if length > MAX_TOKEN_BYTES {
+        let length = start.len() + encoded_length(payload.len()) + 1 + self.signature_length;
+        if length > most_bytes {
             return Err(SignError::TooLong);
         }
         let mut token = String::with_capacity(length);
-        token.push_str(&self.start);
+        token.push_str(start);
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let signature = self.pair.sign(token.as_bytes()).map_err(|_| SignError::Signature)?;
         token.push('.');
@@ -203,6 +217,13 @@ fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, Unspecifie
         Algorithm::EdDSA => Ed25519KeyPair::generate_pkcs8(&rng)?.as_ref().to_vec(),
     };
     Ok(Zeroizing::new(der))
+}
+
+/// A header, encoded, with the dot that follows it.
+fn start(typ: &str, key: &VerifyingKey) -> String {
+    // `kid` is base64url, and so needs no escaping.
+    let header = format!(r#"{{"typ":"{typ}","alg":"{}","kid":"{}"}}"#, key.algorithm(), key.kid());
+    URL_SAFE_NO_PAD.encode(header) + "."
 }
 
 /// Characters of unpadded base64url.

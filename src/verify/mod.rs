@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::directory::{Directory, Outage, Served, Verdict};
 use crate::domain::record::{Liveness, Record};
 use crate::once::Once;
+use crate::sabotage::Switch;
 use crate::token::accepted::AcceptedTokens;
 use crate::token::act::Actor;
 use crate::token::claims::AccessClaims;
@@ -19,8 +20,10 @@ use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
 
 mod possession;
+mod tell;
 
 pub use possession::{Held, Presented};
+pub use tell::Revocable;
 
 /// A token that holds, and so do what its client proved itself by and the API key behind it.
 #[derive(Clone, Debug)]
@@ -144,7 +147,8 @@ fn acts(actor: &Actor, record: Option<&Arc<Record>>, now: Timestamp) -> Verdict<
     }
 }
 
-/// Judges what is behind a token: the subject's account, what it proved itself by, its API key, and who it lets act.
+/// Judges what is behind a token: the subject's account, what it proved itself by, its API key, and who it lets act; and whether
+/// this one was taken back.
 fn behind(
     claims: &AccessClaims,
     issuer: &str,
@@ -153,6 +157,10 @@ fn behind(
 ) -> Verdict<Result<Arc<Record>, VerifyError>> {
     let gone = || Verdict::Doubtful(Err(VerifyError::Invalid));
     let Some(record) = record.filter(|r| r.enabled) else { return gone() };
+    if record.revoked_tokens.contain(&claims.jti) && !Switch::NoRevokedTokens.is_on() {
+        // Never taken back, so any reading of it may refuse.
+        return Verdict::Final(Err(VerifyError::Invalid));
+    }
     let Some(proof) = record.proof(&claims.credential_id, now) else { return gone() };
     let audience = match &claims.api_key_id {
         None => issuer,

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::client::Answer;
+use crate::support::client::{Answer, Client};
 use crate::support::scene::Scene;
 
 struct Desk {
@@ -168,6 +168,14 @@ async fn a_path_that_cannot_be_an_id_is_one_that_does_not_exist() {
     assert_eq!(elsewhere.headers()["content-type"], "application/problem+json");
 }
 
+/// The challenge to who sent no bearer token.
+fn without(client: &Client) -> String {
+    format!(
+        r#"Bearer realm="carnet", resource_metadata="{}/.well-known/oauth-protected-resource""#,
+        client.url
+    )
+}
+
 #[tokio::test]
 async fn rfc_6750_section_3_without_a_good_token_nothing_else_is_looked_at() {
     let desk = Desk::new().await;
@@ -176,7 +184,7 @@ async fn rfc_6750_section_3_without_a_good_token_nothing_else_is_looked_at() {
     let paths = ["/v1/tenants".to_owned(), desk.scene.path("roles"), "/v1/tenants/1/roles".to_owned()];
     for path in paths {
         let none = client.send(bad_in_every_way(client.request(Method::POST, &path))).await.expect(401);
-        assert_eq!(none.header("www-authenticate"), r#"Bearer realm="carnet""#);
+        assert_eq!(none.header("www-authenticate"), without(client));
         let request = bad_in_every_way(client.request(Method::POST, &path)).bearer_auth("a.b.c");
         let bad = client.send(request).await.expect(401);
         assert_eq!(bad.code(), "invalid_token");
@@ -184,7 +192,7 @@ async fn rfc_6750_section_3_without_a_good_token_nothing_else_is_looked_at() {
     }
     let basic = client.request(Method::GET, "/v1/tenants").basic_auth("a", Some("b"));
     let unsupported = client.send(basic).await.expect(401);
-    assert_eq!(unsupported.header("www-authenticate"), r#"Bearer realm="carnet""#);
+    assert_eq!(unsupported.header("www-authenticate"), without(client));
     let in_the_query = format!("/v1/tenants?access_token={}", desk.token);
     client.send(client.request(Method::GET, &in_the_query)).await.expect(401);
 }

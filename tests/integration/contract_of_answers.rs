@@ -80,7 +80,10 @@ fn token() -> Answer {
 }
 
 fn unauthenticated() -> Answer {
-    let challenge = ("WWW-Authenticate", "Bearer realm=\"carnet\", error=\"invalid_token\"");
+    let challenge = (
+        "WWW-Authenticate",
+        "Bearer realm=\"carnet\", error=\"invalid_token\", resource_metadata=\"https://id.example/m\"",
+    );
     Answer::of("GET", "/v1/whoami", 401, &[challenge], Value::Null).problem("Unauthorized", "invalid_token")
 }
 

@@ -108,6 +108,9 @@ async fn rfc_8414_section_2_every_address_in_the_documents_is_served_here() {
                     assert_eq!(answer.code(), "unsupported_response_type");
                     assert_eq!(answer.header("location"), "", "nobody is sent anywhere");
                 }
+                "introspection_endpoint" | "revocation_endpoint" => {
+                    client.post(local, &[FORM], &format!("token=t&{}", posted(&scene))).await.expect(200);
+                }
                 _ => panic!("{member} is new: say here what it must answer"),
             }
         }

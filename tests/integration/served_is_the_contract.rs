@@ -142,7 +142,7 @@ async fn an_unknown_path_is_a_404_problem_whatever_the_method() {
         "/oauth2/token/",
         "/oauth2/token/x",
         "/OAUTH2/TOKEN",
-        "/oauth2/introspect",
+        "/oauth2/introspect/",
         "/.well-known/jwks.json/x",
         "/.well-known/nonsense",
         "/favicon.ico",

@@ -28,7 +28,10 @@ async fn ask(client: &Client, headers: &[(&str, &str)]) -> Answer {
 #[track_caller]
 fn assert_refused(answer: &Answer, challenge: &str, what: &str) {
     assert_eq!((answer.status, answer.code().as_str()), (401, "invalid_token"), "{what}");
-    assert_eq!(answer.header("www-authenticate"), challenge, "{what}");
+    let said = answer.header("www-authenticate");
+    let (said, metadata) = said.split_once(", resource_metadata=").expect("RFC 9728 §5.1");
+    assert_eq!(said, challenge, "{what}");
+    assert!(metadata.ends_with("/.well-known/oauth-protected-resource\""), "{what}: {metadata}");
     assert_eq!(answer.header("cache-control"), "no-store", "{what}");
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use carnet::directory::floor::Floor;
 use carnet::domain::certificate::ClientCertificates;
 use carnet::domain::record::{ClientKeys, Entry, Record};
+use carnet::domain::revoked_token::RevokedTokens;
 
 use crate::rules::Known;
 use crate::state::Instance;
@@ -23,6 +24,7 @@ fn entry(version: i64, read_seq: i64) -> Entry {
         client_keys: ClientKeys::default(),
         client_certificates: ClientCertificates::default(),
         may_act: vec![],
+        revoked_tokens: RevokedTokens::default(),
         keys: vec![],
         grants: vec![],
     };

@@ -20,6 +20,7 @@ fn status(error: &TokenError) -> StatusCode {
         TokenError::InvalidRequest(_)
         | TokenError::InvalidScope
         | TokenError::InvalidTarget
+        | TokenError::UnauthorizedClient
         | TokenError::UnsupportedGrantType
         | TokenError::InvalidDpopProof
         | TokenError::UseDpopNonce(_) => StatusCode::BAD_REQUEST,

@@ -19,16 +19,19 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The parameters that mean something at the token endpoint.
+/// The parameters that mean something at the endpoints that clients authenticate at.
 #[derive(Default, Debug)]
 pub(super) struct TokenForm {
     pub grant_type: Option<String>,
     pub scope: Option<String>,
     pub resource: Option<String>,
+    /// RFC 7662 §2.1, RFC 7009 §2.1.
+    pub token: Option<AskedToken>,
     client_id: Option<String>,
     client_secret: Option<PresentedSecret>,
     client_assertion_type: Option<String>,
     client_assertion: Option<PresentedAssertion>,
+    hinted: bool,
     others: Others,
 }
 
@@ -39,6 +42,15 @@ struct Others(Vec<(String, String)>);
 impl fmt::Debug for Others {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// A token that is asked about. Cannot be printed: who has it is its bearer.
+pub(super) struct AskedToken(pub String);
+
+impl fmt::Debug for AskedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AskedToken(…)")
     }
 }
 
@@ -63,6 +75,9 @@ impl TokenForm {
             let repeated = match &*name {
                 "grant_type" => form.grant_type.replace(value.into_owned()).is_some(),
                 "scope" => form.scope.replace(value.into_owned()).is_some(),
+                "token" => form.token.replace(AskedToken(value.into_owned())).is_some(),
+                // There is one type of token here, so a hint changes nothing; twice it is an error all the same.
+                "token_type_hint" => std::mem::replace(&mut form.hinted, true),
                 "client_id" => form.client_id.replace(value.into_owned()).is_some(),
                 "client_secret" => {
                     form.client_secret.replace(PresentedSecret::new(value.into_owned())).is_some()

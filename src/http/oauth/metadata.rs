@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use super::error::plain;
 use crate::issue::TokenIssuer;
 use crate::token::discovery::{AuthorizationServerMetadata, OpenIdConfiguration};
+use crate::token::protected_resource::ProtectedResourceMetadata;
 
 /// How long keys and documents may be kept, seconds. A new signing key waits for twice that.
 const MAX_AGE: &str = "public, max-age=300";
@@ -30,6 +31,12 @@ pub(super) async fn get_authorization_server(issuer: web::Data<TokenIssuer>) -> 
 pub(super) async fn get_openid_configuration(issuer: web::Data<TokenIssuer>) -> HttpResponse {
     let document = OpenIdConfiguration::new(&issuer.issuer, issuer.keyring.load().algorithms());
     let document = document.offering(&issuer.offer);
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, MAX_AGE)).json(document)
+}
+
+/// RFC 9728 §3.
+pub(super) async fn get_protected_resource(issuer: web::Data<TokenIssuer>) -> HttpResponse {
+    let document = ProtectedResourceMetadata::of_management(&issuer.issuer);
     HttpResponse::Ok().insert_header((CACHE_CONTROL, MAX_AGE)).json(document)
 }
 

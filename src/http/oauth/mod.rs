@@ -1,8 +1,12 @@
-//! The OAuth endpoints: tokens and metadata.
+//! The OAuth endpoints: tokens, what is told of them, and metadata.
 
+mod asked;
+mod body;
 pub mod error;
 mod form;
+mod introspect;
 mod metadata;
+mod revoke;
 mod token;
 
 use super::routes::{Routes, get, post};
@@ -28,6 +32,9 @@ pub fn register(routes: &mut Routes<'_>) {
     for path in JWKS_PATHS {
         routes.at(path, [get(metadata::get_jwks)]);
     }
+    routes.at("/oauth2/introspect", [post(introspect::introspect)]);
+    routes.at("/oauth2/revoke", [post(revoke::revoke)]);
+    routes.at("/.well-known/oauth-protected-resource", [get(metadata::get_protected_resource)]);
     routes.at("/.well-known/oauth-authorization-server", [get(metadata::get_authorization_server)]);
     routes.at("/.well-known/openid-configuration", [get(metadata::get_openid_configuration)]);
     routes.at("/oauth2/authorize", [get(metadata::refuse_authorization)]);

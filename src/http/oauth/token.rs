@@ -1,21 +1,14 @@
 //! `POST /oauth2/token` and its aliases.
 
-use std::time::Duration;
-
-use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::error::{plain, refuse};
+use super::body;
+use super::error::refuse;
 use super::form::TokenForm;
 use crate::http::{client_certificate, dpop};
 use crate::issue::{Grant, IssuedToken, TokenError, TokenIssuer, TokenRequest};
-
-/// The most bytes of a token request's body.
-const LARGEST_BODY: usize = 16 * 1024;
-/// The longest that a body may take to come.
-const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
 /// RFC 6749 §5.1, RFC 8693 §2.2.1.
 #[derive(Serialize)]
@@ -35,15 +28,9 @@ pub(super) async fn issue_token(
     issuer: web::Data<TokenIssuer>,
     body: web::Payload,
 ) -> HttpResponse {
-    let body = tokio::time::timeout(SLOWEST_BODY, body.to_bytes_limited(LARGEST_BODY)).await;
-    let body = match body {
-        Ok(Ok(Ok(body))) => body,
-        Ok(Err(_)) => {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The body is larger than 16 KiB");
-        }
-        Ok(Ok(Err(_))) | Err(_) => {
-            return refuse(&TokenError::InvalidRequest("The body did not come whole"), false);
-        }
+    let body = match body::read(body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
     };
     let used_header = request.headers().contains_key(AUTHORIZATION);
     match answer(&request, &issuer, &body).await {

@@ -33,6 +33,7 @@ impl AuthorizationServerMetadata {
         if offer.certificates {
             methods.push("self_signed_tls_client_auth");
         }
+        self.telling = self.telling.proving(methods, &self.token_endpoint_auth_signing_alg_values_supported);
         self.tls_client_certificate_bound_access_tokens = offer.certificates;
         self
     }

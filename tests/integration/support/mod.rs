@@ -1,5 +1,6 @@
 //! What every test stands on.
 
+pub mod about_token;
 pub mod certificate;
 pub mod client;
 pub mod client_key;

@@ -1,0 +1,4 @@
+-- How many tokens of an account are taken back and may not have expired yet by everybody's clock; and whether this one is.
+SELECT count(*) FILTER (WHERE expires_at > clock_timestamp() - interval '1 minute') AS live,
+       coalesce(bool_or(token = $3), false) AS noted
+FROM revoked_token WHERE tsg_id = $1 AND credential = $2

@@ -1,0 +1,47 @@
+//! Client authentication for the endpoints that give no token (RFC 7662 §2.1, RFC 7009 §2.1): the same ways, judged the
+//! same, and nothing more than who it is.
+
+use jiff::Timestamp;
+
+use super::authenticate::Proof;
+use super::{Presented, TokenError, TokenIssuer, profile};
+use crate::directory::{Outage, Verdict};
+use crate::domain::credential_id::CredentialId;
+
+/// A client that has proved itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Client {
+    /// Its account.
+    pub client_id: String,
+    /// What it proved itself by.
+    pub credential_id: CredentialId,
+    /// The tenant that it belongs to.
+    pub tsg_id: String,
+}
+
+impl TokenIssuer {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// [`TokenError`], as for a token request with the same proof.
+    pub async fn authenticate(&self, presented: &Presented) -> Result<Client, TokenError> {
+        let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
+        let proof = self.proof(presented, now)?;
+        let proven = self.admit(&proof, |record, proven, _| {
+            let record = record.ok_or(Verdict::Doubtful(TokenError::InvalidClient))?;
+            Ok((record.clone(), proven.credential_id))
+        });
+        let (record, credential_id) = proven.await?.value;
+        proof.use_up(&self.once).await?;
+        self.rehash(&record, credential_id, &proof);
+        Ok(Client { client_id: record.credential.clone(), credential_id, tsg_id: record.tsg_id.clone() })
+    }
+
+    /// What was presented, read as far as that goes without knowing the client, and none that the profile forbids.
+    pub(super) fn proof(&self, presented: &Presented, now: Timestamp) -> Result<Proof, TokenError> {
+        profile::admit_method(self.offer.profile, presented)?;
+        let proof = Proof::read(presented, &self.issuer, self.authorities.as_ref(), now)?;
+        profile::admit_proof(self.offer.profile, &proof)?;
+        Ok(proof)
+    }
+}

@@ -1,0 +1,62 @@
+//! Single tokens that were taken back (RFC 7009).
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::service_accounts::ServiceAccount;
+use super::{Store, StoreError, Tx};
+
+/// The most tokens of an account that may be taken back and not have expired: its record holds them all.
+pub const MOST_REVOKED_TOKENS: i64 = 1_000;
+/// The most accounts whose records are made anew at once because tokens have expired.
+const PRUNED: i32 = 100;
+
+/// What came of taking a token back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Noted {
+    /// It is taken back.
+    Now,
+    /// It was before.
+    Before,
+    /// There are [`MOST_REVOKED_TOKENS`] already.
+    Full,
+}
+
+/// Takes a token of an account that is held for change back.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn revoke(
+    tx: &mut Tx,
+    account: &ServiceAccount,
+    token: Uuid,
+    expires_at: Timestamp,
+) -> Result<Noted, StoreError> {
+    const COUNT: &str = include_str!("../../sql/queries/revoked_token_count_live.sql");
+    const EXPIRED: &str = include_str!("../../sql/queries/revoked_token_delete_expired.sql");
+    const INSERT: &str = include_str!("../../sql/queries/revoked_token_insert_new.sql");
+    let (tsg_id, client_id) = (account.tsg_id.as_str(), &account.client_id);
+    let row = tx.one(COUNT, &[&tsg_id, client_id, &token]).await?;
+    if row.try_get("noted")? {
+        return Ok(Noted::Before);
+    }
+    if row.try_get::<_, i64>("live")? >= MOST_REVOKED_TOKENS {
+        return Ok(Noted::Full);
+    }
+    tx.run(EXPIRED, &[&tsg_id, client_id]).await?;
+    tx.run(INSERT, &[&tsg_id, client_id, &token, &expires_at]).await?;
+    tx.withdraw(client_id);
+    Ok(Noted::Now)
+}
+
+impl Store {
+    /// Forgets what has expired, a part of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prune_revoked_tokens(&self) -> Result<(), StoreError> {
+        const PRUNE: &str = include_str!("../../sql/queries/revoked_token_prune.sql");
+        self.engine_query(PRUNE, &[&PRUNED]).await?;
+        Ok(())
+    }
+}

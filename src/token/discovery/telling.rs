@@ -1,0 +1,46 @@
+//! The part of the metadata that says where one is told of tokens, and by what one proves oneself there: the same as at
+//! the token endpoint.
+
+use serde::Serialize;
+
+use super::auth_methods;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::assertion::AssertionAlgorithm;
+use crate::token::introspection::INTROSPECTION_ALGORITHM;
+
+/// RFC 8414 §2, RFC 9701 §7, RFC 9728 §4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Telling {
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    introspection_signing_alg_values_supported: Vec<Algorithm>,
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    protected_resources: Vec<String>,
+}
+
+impl Telling {
+    /// The same ways to prove oneself as at the token endpoint.
+    pub fn proving(mut self, methods: &[&'static str], algorithms: &[AssertionAlgorithm]) -> Self {
+        self.introspection_endpoint_auth_methods_supported = methods.to_vec();
+        self.introspection_endpoint_auth_signing_alg_values_supported = algorithms.to_vec();
+        self.revocation_endpoint_auth_methods_supported = methods.to_vec();
+        self.revocation_endpoint_auth_signing_alg_values_supported = algorithms.to_vec();
+        self
+    }
+
+    pub fn new(issuer: &str) -> Self {
+        Self {
+            introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+            introspection_endpoint_auth_methods_supported: auth_methods(),
+            introspection_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
+            introspection_signing_alg_values_supported: vec![INTROSPECTION_ALGORITHM],
+            revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+            revocation_endpoint_auth_methods_supported: auth_methods(),
+            revocation_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
+            protected_resources: vec![issuer.to_owned()],
+        }
+    }
+}
