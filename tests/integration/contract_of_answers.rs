@@ -213,7 +213,7 @@ fn every_object_is_closed_but_the_token_request() {
     let open = |schema: &Value| schema["type"] == "object" && schema["additionalProperties"] != json!(false);
     let names: Vec<_> =
         schemas.iter().filter(|(_, schema)| open(schema)).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["NewClientKey", "TokenRequest"]);
+    assert_eq!(names, ["AboutToken", "Introspection", "NewClientKey", "TokenRequest"]);
     let nested = schemas.values().flat_map(|schema| schema["properties"].as_object().into_iter().flatten());
     assert!(nested.clone().count() > 100);
     assert_eq!(nested.filter(|(_, schema)| schema["type"] == "object").count(), 0, "objects have names");

@@ -7,7 +7,6 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 
 use crate::support::about_token::{FORM, INTROSPECT, REVOKE, about};
-use crate::support::client_key::account_with;
 use crate::support::refused::{assert_alike, assert_refused};
 use crate::support::scene::{Account, Scene};
 
@@ -119,7 +118,7 @@ async fn what_is_larger_than_a_token_can_be_is_refused_before_it_is_read() {
 async fn a_secret_that_is_pending_is_told_to_come_again_here_too() {
     let scene = Scene::new().await;
     let token = scene.admin_token().await;
-    let account = account_with(&scene, "pending", &[]).await;
+    let account = scene.account("pending").await;
     // Nobody waits for a region that says nothing: what is made now stays pending.
     let deaf = crate::valid_everywhere::deaf_instance(60);
     crate::support::stores::run_sql(&scene.database_url, &deaf).await;

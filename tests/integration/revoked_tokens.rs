@@ -158,8 +158,7 @@ async fn rfc_7009_section_2_2_1_what_not_everybody_has_heard_of_is_503_until_the
     for _ in 0..2 {
         let answer = revoke(&scene.client, &account, &token).await;
         assert_refused(&answer, 503, "temporarily_unavailable", "one is deaf");
-        let wait: u64 = answer.header("retry-after").parse().expect("seconds");
-        assert!((1..=7).contains(&wait), "{wait}");
+        assert_eq!(answer.header("retry-after"), "1");
         // Who has heard refuses it already.
         scene.client.whoami(&token).await.expect(401);
     }

@@ -15,7 +15,7 @@ use crate::manage::{Caller, Manage, ManageError, Withdrawn};
 use crate::store::revoked_tokens::Noted;
 use crate::verify::Verifier;
 
-/// When it is worth asking again after an outage.
+/// When it is worth asking again.
 const SOON: Duration = Duration::from_secs(1);
 /// The same when tokens have to expire first.
 const LATER: Duration = Duration::from_mins(1);
@@ -57,8 +57,7 @@ async fn answer(
     let Some(token) = revocable else { return Ok("nothing_to_revoke") };
     let tsg_id = TsgId::parse(&token.account_tsg_id).map_err(|_| TokenError::ServerError)?;
     let withdrawn = manage.revoke_token(&caller(client)?, &tsg_id, &token.claims).await;
-    let now = verifier.directory.clock().authority();
-    settled(&withdrawn.map_err(|error| refused(&error))?, now)
+    settled(&withdrawn.map_err(|error| refused(&error))?)
 }
 
 fn caller(client: Client) -> Result<Caller, TokenError> {
@@ -75,21 +74,17 @@ fn unavailable(reason: &'static str, retry_after: Duration) -> TokenError {
     TokenError::TemporarilyUnavailable { reason, retry_after }
 }
 
-/// RFC 7009 §2.2.1: whoever hears 503 knows that the token may still be good, and asks again.
-fn settled(withdrawn: &Withdrawn<Noted>, now: Option<Timestamp>) -> Result<&'static str, TokenError> {
+/// RFC 7009 §2.2.1: whoever hears 503 knows that the token may still be good, and asks again; who does waits again.
+fn settled(withdrawn: &Withdrawn<Noted>) -> Result<&'static str, TokenError> {
     if withdrawn.value == Noted::Full {
         let why =
             "So many tokens of this client are revoked that no more can be; revoke its secret or key instead";
         return Err(unavailable(why, LATER));
     }
-    match &withdrawn.receipt {
-        Some(receipt) if !withdrawn.is_everywhere() => {
-            let left = now.and_then(|now| Duration::try_from(receipt.bound_at.duration_since(now)).ok());
-            let why = "The token is revoked, but not every region has heard of it yet; ask again";
-            Err(unavailable(why, left.unwrap_or(SOON).max(SOON)))
-        }
-        _ => Ok("revoked"),
+    if !withdrawn.is_everywhere() {
+        return Err(unavailable("The token is revoked, but not every region has heard of it yet; ask again", SOON));
     }
+    Ok("revoked")
 }
 
 fn refused(error: &ManageError) -> TokenError {
