@@ -13,7 +13,47 @@ ALTER TABLE revoked_token ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON revoked_token TO carnet_tenant USING (tsg_id = current_tsg()) WITH CHECK (tsg_id = current_tsg());
 GRANT SELECT, INSERT, DELETE ON revoked_token TO carnet_tenant;
 
--- As in V11, and what was taken back.
+-- Status lists (draft-ietf-oauth-status-list): one bit for each pair of what a client proves itself by and the API key that its
+-- token is for (or none, for a management token). The pair gets its place when it comes to be, in the transaction that makes it;
+-- a token carries that place. Nobody else ever gets it: a list is named by the time of its making, in microseconds, and is filled
+-- only in the history that has made it, so that after a restore there is a new one.
+CREATE TABLE status_list (
+    list              bigint PRIMARY KEY,
+    next_idx          integer NOT NULL DEFAULT 0,
+    system_identifier bigint NOT NULL,      -- the history that has made it
+    timeline          integer NOT NULL,
+    incarnation       bigint NOT NULL,
+    restore_counter   integer NOT NULL
+);
+
+CREATE TABLE token_status (
+    list          bigint NOT NULL REFERENCES status_list,
+    idx           integer NOT NULL,
+    credential    text NOT NULL REFERENCES credential,
+    credential_id text NOT NULL,
+    api_key_id    bigint,
+    gone_at       timestamptz,              -- when one of the two was taken away; what is inactive may come back
+    PRIMARY KEY (list, idx)
+);
+CREATE UNIQUE INDEX token_status_once ON token_status (credential, credential_id, api_key_id) NULLS NOT DISTINCT;
+CREATE INDEX token_status_gone ON token_status (gone_at) WHERE gone_at IS NOT NULL;
+
+-- How many places a list has; and the program knows as many.
+CREATE FUNCTION status_list_size() RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT 32768 $$;
+
+-- Whether places of this list may still be given away.
+CREATE FUNCTION is_filled_now(l status_list) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT l.next_idx < status_list_size()
+       AND (l.system_identifier, l.timeline, l.incarnation, l.restore_counter)
+         = (n.system_identifier, n.timeline, n.incarnation, n.restore_counter)
+    FROM authority_now() n
+$$;
+
+-- A program of before cannot read a record with places in it: there are none of them while one is alive.
+ALTER TABLE instance ADD reads_statuses boolean NOT NULL DEFAULT false;
+
+-- As in V11, with what was taken back, and with the places.
 CREATE OR REPLACE VIEW credential_record AS
 SELECT c.credential, c.version, jsonb_build_object(
     'credential', c.credential,
@@ -56,6 +96,15 @@ SELECT c.credential, c.version, jsonb_build_object(
     SELECT jsonb_build_object('revoked_tokens', jsonb_agg(rt.token ORDER BY rt.token))
     FROM revoked_token rt
     WHERE rt.credential = c.credential
+    HAVING count(*) > 0), '{}')
+  || coalesce((
+    SELECT jsonb_build_object('statuses', jsonb_agg(jsonb_build_object(
+        'credential_id', ts.credential_id,
+        'api_key_id', ts.api_key_id,
+        'list', ts.list,
+        'idx', ts.idx) ORDER BY ts.list, ts.idx))
+    FROM token_status ts
+    WHERE ts.credential = c.credential AND ts.gone_at IS NULL
     HAVING count(*) > 0), '{}') AS record
 FROM credential c
 JOIN service_account a ON a.client_id = c.credential
@@ -86,3 +135,125 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION prune_revoked_tokens(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION prune_revoked_tokens(integer) TO carnet_engine;
+
+-- The next place, in the list of now or in a new one. Under 7027, as all of the following: places are given in the order of commits.
+CREATE FUNCTION next_token_status(OUT list bigint, OUT idx integer) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE status_list l SET next_idx = l.next_idx + 1
+    WHERE l.list = (SELECT max(m.list) FROM status_list m) AND is_filled_now(l)
+    RETURNING l.list, l.next_idx - 1 INTO next_token_status.list, next_token_status.idx;
+    IF NOT FOUND THEN
+        INSERT INTO status_list AS l (list, next_idx, system_identifier, timeline, incarnation, restore_counter)
+        SELECT next_epoch(coalesce((SELECT max(m.list) FROM status_list m), 0)), 1,
+               n.system_identifier, n.timeline, n.incarnation, n.restore_counter
+        FROM authority_now() n
+        RETURNING l.list, 0 INTO next_token_status.list, next_token_status.idx;
+    END IF;
+END $$;
+
+-- The pairs of these credentials as their records are now: every credential_id that there is in a record, of whatever kind, with
+-- every key and with none.
+CREATE FUNCTION token_pairs(p_credentials text[]) RETURNS TABLE (credential text, credential_id text, api_key_id bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT DISTINCT r.credential, p.id #>> '{}', k.id
+    FROM credential_record r
+    CROSS JOIN LATERAL jsonb_path_query(r.record - 'statuses', '$.**.credential_id') AS p (id)
+    CROSS JOIN LATERAL (
+        SELECT NULL::bigint UNION ALL SELECT key::bigint FROM jsonb_path_query(r.record, '$.keys[*].api_key_id') AS key
+    ) AS k (id)
+    WHERE r.credential = ANY (p_credentials)
+$$;
+
+-- New pairs get places, and those of which a part is gone are marked for as long as it is.
+CREATE FUNCTION note_token_statuses(p_credentials text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_pairs jsonb := (SELECT jsonb_agg(to_jsonb(t)) FROM token_pairs(p_credentials) t);
+    p record;
+    n record;
+BEGIN
+    UPDATE token_status s SET gone_at = CASE WHEN s.gone_at IS NULL THEN clock_timestamp() END
+    WHERE s.credential = ANY (p_credentials)
+      AND (s.gone_at IS NULL) <> EXISTS (
+          SELECT 1 FROM jsonb_to_recordset(v_pairs) AS t (credential text, credential_id text, api_key_id bigint)
+          WHERE (t.credential, t.credential_id) = (s.credential, s.credential_id)
+            AND t.api_key_id IS NOT DISTINCT FROM s.api_key_id);
+    IF EXISTS (SELECT 1 FROM instance WHERE lease_until > clock_timestamp() AND NOT reads_statuses) THEN
+        RETURN;
+    END IF;
+    FOR p IN
+        SELECT t.* FROM jsonb_to_recordset(v_pairs) AS t (credential text, credential_id text, api_key_id bigint)
+        LEFT JOIN token_status s ON (s.credential, s.credential_id) = (t.credential, t.credential_id)
+            AND s.api_key_id IS NOT DISTINCT FROM t.api_key_id
+        WHERE s.credential IS NULL ORDER BY t.credential, t.credential_id, t.api_key_id
+    LOOP
+        SELECT * INTO n FROM next_token_status();
+        INSERT INTO token_status (list, idx, credential, credential_id, api_key_id)
+        VALUES (n.list, n.idx, p.credential, p.credential_id, p.api_key_id);
+    END LOOP;
+END $$;
+
+-- What V6 calls append_changes, and before it the places. A whole tenant's accounts are touched when it is suspended or is not
+-- any more: that changes no pair, and is looked up when a list is made.
+ALTER FUNCTION append_changes(text[], boolean) RENAME TO append_versions;
+
+CREATE FUNCTION append_changes(p_credentials text[], p_withdraws boolean DEFAULT false) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7027);
+    PERFORM note_token_statuses(p_credentials);
+    RETURN append_versions(p_credentials, p_withdraws);
+END $$;
+REVOKE ALL ON FUNCTION append_changes(text[], boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_changes(text[], boolean) TO carnet_tenant;
+
+CREATE OR REPLACE FUNCTION append_tenant_changes(p_withdraws boolean) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_credentials text[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(7027);
+    SELECT array_agg(client_id) INTO v_credentials
+    FROM service_account WHERE tsg_id = current_tsg() AND deleted_at IS NULL;
+    IF v_credentials IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN append_versions(v_credentials, p_withdraws);
+END $$;
+
+-- All lists, oldest first.
+CREATE FUNCTION list_status_lists() RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(array_agg(list ORDER BY list), '{}') FROM status_list
+$$;
+
+-- The places of a list that are good, and the first one of those that are yet to be given away (all are given away where none
+-- will be). Nothing where there is no such list.
+CREATE FUNCTION read_status_list(p_list bigint, OUT given integer, OUT good integer[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT CASE WHEN is_filled_now(l) THEN l.next_idx ELSE status_list_size() END,
+           array(SELECT s.idx
+                 FROM token_status s
+                 JOIN service_account a ON a.client_id = s.credential
+                 JOIN tenant t ON t.tsg_id = a.tsg_id
+                 LEFT JOIN api_key k ON k.api_key_id = s.api_key_id
+                 WHERE s.list = l.list AND s.gone_at IS NULL
+                   AND a.enabled AND a.deleted_at IS NULL AND t.status = 'active'
+                   AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()))
+    FROM status_list l WHERE l.list = p_list
+$$;
+
+-- Pairs that have been gone for longer than any token lives, and lists of which nothing is left: their places stay bad.
+CREATE FUNCTION prune_token_statuses(p_most integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM token_status WHERE gone_at < clock_timestamp() - interval '1 hour') THEN
+        PERFORM pg_advisory_xact_lock(7027);
+        DELETE FROM token_status WHERE (list, idx) IN (
+            SELECT list, idx FROM token_status WHERE gone_at < clock_timestamp() - interval '1 hour'
+            ORDER BY gone_at LIMIT p_most);
+        DELETE FROM status_list l
+        WHERE NOT is_filled_now(l) AND NOT EXISTS (SELECT 1 FROM token_status s WHERE s.list = l.list);
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION list_status_lists(), read_status_list(bigint), prune_token_statuses(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION list_status_lists(), read_status_list(bigint), prune_token_statuses(integer) TO carnet_engine;

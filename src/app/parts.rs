@@ -27,7 +27,7 @@ use crate::token::certificate::Authorities;
 use crate::token::discovery::Offer;
 use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
-use crate::verify::Verifier;
+use crate::verify::{StatusLists, Verifier};
 
 /// Shared by all workers; each of them clones it and makes its own connection to Redis.
 #[derive(Clone)]
@@ -41,6 +41,7 @@ pub(super) struct Parts {
     entry_sealer: Arc<Sealer>,
     rehash: mpsc::Sender<Rehashed>,
     accepted: Arc<AcceptedTokens>,
+    status_lists: Arc<StatusLists>,
     flights: Arc<Flights>,
     outgoing: Outgoing,
     remote_keys: Arc<RemoteKeys>,
@@ -82,6 +83,7 @@ impl Parts {
             masters: Arc::new(masters),
             rehash,
             accepted: Arc::default(),
+            status_lists: Arc::default(),
             flights: Arc::new(flights),
             remote_keys: Arc::new(RemoteKeys::new(outgoing.clone(), Arc::clone(&clock))),
             once: Arc::new(Once::new(store.clone())),
@@ -126,6 +128,7 @@ impl Parts {
             issuer: Arc::clone(&self.issuer),
             proofs: Arc::clone(&self.proofs),
             once: Arc::clone(&self.once),
+            status_lists: Arc::clone(&self.status_lists),
         };
         let issuer = TokenIssuer {
             directory,

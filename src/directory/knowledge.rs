@@ -240,6 +240,7 @@ mod tests {
     use crate::domain::certificate::ClientCertificates;
     use crate::domain::record::{ClientKeys, Record};
     use crate::domain::revoked_token::RevokedTokens;
+    use crate::domain::token_status::TokenStatuses;
 
     fn reading(version: i64, read_seq: i64) -> Entry {
         let record = Record {
@@ -253,6 +254,7 @@ mod tests {
             client_certificates: ClientCertificates::default(),
             may_act: vec![],
             revoked_tokens: RevokedTokens::default(),
+            statuses: TokenStatuses::default(),
             keys: vec![],
             grants: vec![],
         };

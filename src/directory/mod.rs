@@ -21,6 +21,7 @@ pub mod flights;
 pub mod floor;
 pub mod knowledge;
 pub mod lease;
+mod reading;
 pub mod roster;
 mod witness;
 

@@ -19,3 +19,4 @@ pub mod rights;
 pub mod secret;
 pub mod signing_key;
 pub mod tenant;
+pub mod token_status;

@@ -15,6 +15,7 @@ use super::certificate::ClientCertificates;
 use super::credential_id::CredentialId;
 use super::public_key::PublicKey;
 use super::revoked_token::RevokedTokens;
+use super::token_status::TokenStatuses;
 
 /// Whether a part of a record may be served. Other states are not in records at all. A flip goes upwards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -58,6 +59,9 @@ pub struct Record {
     /// Tokens of it that were taken back. Left out where there are none, as by programs of before.
     #[serde(default, skip_serializing_if = "RevokedTokens::is_empty")]
     pub revoked_tokens: RevokedTokens,
+    /// Where the bits of its tokens are.
+    #[serde(default, skip_serializing_if = "TokenStatuses::is_empty")]
+    pub statuses: TokenStatuses,
 }
 
 /// One secret of a record.

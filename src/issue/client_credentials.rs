@@ -128,6 +128,7 @@ mod tests {
     use crate::domain::record::{ClientKeys, SecretPart};
     use crate::domain::revoked_token::RevokedTokens;
     use crate::domain::secret::{Secret, SecretKind};
+    use crate::domain::token_status::TokenStatuses;
     use crate::issue::authenticate::Proof;
     use crate::issue::{Refusal, entitled, verdict};
     use crate::seal::{MasterKeys, Pepper, generate_master_key};
@@ -179,6 +180,7 @@ mod tests {
             client_certificates: ClientCertificates::default(),
             may_act: vec![],
             revoked_tokens: RevokedTokens::default(),
+            statuses: TokenStatuses::default(),
             keys: vec![],
             grants: vec![],
         };

@@ -21,6 +21,7 @@ use crate::token::claims::{AccessClaims, Audience, Confirmation};
 use crate::token::discovery::Offer;
 use crate::token::dpop::{Proofs, Proved};
 use crate::token::keyring::KeyringCell;
+use crate::token::status_list;
 use crate::verify::Verifier;
 
 mod authenticate;
@@ -295,6 +296,7 @@ impl TokenIssuer {
             credential_id: *credential_id,
             cnf,
             act: None,
+            status: status_list::claim(&self.issuer, record, credential_id, entitlement.api_key_id()),
         })
     }
 

@@ -40,6 +40,7 @@ pub mod roles;
 pub mod service_accounts;
 pub mod settle;
 pub mod signing_keys;
+pub mod status_lists;
 pub mod tenants;
 pub mod tx;
 pub mod used_once;

@@ -308,5 +308,8 @@ async fn prune(store: Store, keep: usize, stop: CancellationToken) {
         if let Err(error) = store.prune_revoked_tokens().await {
             tracing::debug!(%error, "expired tokens that were taken back are forgotten the next time");
         }
+        if let Err(error) = store.prune_token_statuses().await {
+            tracing::debug!(%error, "the places of what is gone are forgotten the next time");
+        }
     }
 }

@@ -54,6 +54,27 @@ pub struct AccessClaims {
     /// Who acts for the subject; a token that a client has got for itself has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// Where to see without asking us whether that is gone (draft-ietf-oauth-status-list §6.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<TokenStatus>,
+}
+
+/// The `status` claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenStatus {
+    /// The only kind there is here.
+    pub status_list: StatusListEntry,
+}
+
+/// One bit of one list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusListEntry {
+    /// Which bit.
+    pub idx: u32,
+    /// Where the list is.
+    pub uri: String,
 }
 
 /// What a token is bound to: a key, a certificate, or both.

@@ -122,6 +122,7 @@ mod tests {
             "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
             "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
             "protected_resources": ["https://id.example"],
+            "status_list_aggregation_endpoint": "https://id.example/status-lists",
             "response_types_supported": ["none"],
             "scopes_supported": ["openid", "email", "profile"],
             "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],

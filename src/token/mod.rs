@@ -12,6 +12,7 @@
 //! - [`dpop`]: proofs that a token's holder has its key (RFC 9449);
 //! - [`accepted`]: tokens that have passed before need not be verified twice;
 //! - [`introspection`]: what is told of a token to who asks;
+//! - [`status_list`]: what those hear of it who do not ask;
 //! - [`discovery`] and [`protected_resource`]: the metadata documents.
 //!
 //! There is no I/O here, and no clock: keys and times are arguments. Whether the credential
@@ -31,6 +32,7 @@ pub mod keyring;
 pub mod protected_resource;
 pub mod rejected;
 pub mod signer;
+pub mod status_list;
 pub mod verifying;
 
 #[cfg(test)]

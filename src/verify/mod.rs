@@ -20,9 +20,11 @@ use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
 
 mod possession;
+mod status_lists;
 mod tell;
 
 pub use possession::{Held, Presented};
+pub use status_lists::{StatusError, StatusLists};
 pub use tell::Revocable;
 
 /// A token that holds, and so do what its client proved itself by and the API key behind it.
@@ -74,6 +76,8 @@ pub struct Verifier {
     pub proofs: Arc<Proofs>,
     /// Knows what was used before.
     pub once: Arc<Once>,
+    /// What verifiers far away are told.
+    pub status_lists: Arc<StatusLists>,
 }
 
 impl Verifier {

@@ -63,6 +63,8 @@ mod signing_keys_are_operated;
 mod signing_keys_by_the_standards;
 mod standards;
 mod starting;
+mod status_lists;
+mod status_lists_last;
 mod support;
 mod sweeps_walk;
 mod tenants_are_suspended;

@@ -97,7 +97,7 @@ async fn rfc_8414_section_2_every_address_in_the_documents_is_served_here() {
             let local = address.strip_prefix(&client.url).unwrap_or_else(|| panic!("{member}: {address}"));
             match member.as_str() {
                 "issuer" => assert_eq!(local, ""),
-                "jwks_uri" => drop(get(client, local).await),
+                "jwks_uri" | "status_list_aggregation_endpoint" => drop(get(client, local).await),
                 "token_endpoint" => {
                     let form = format!("grant_type=client_credentials&{}", posted(&scene));
                     client.post(local, &[FORM], &form).await.expect(200);

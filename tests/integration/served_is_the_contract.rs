@@ -64,6 +64,7 @@ async fn every_operation_of_the_contract_answers_with_a_status_that_it_documents
             _ if path.starts_with("/v1/") => &[401],
             _ if method == Method::POST => &[400],
             "/oauth2/authorize" => &[400],
+            "/status-lists/{list}" => &[404],
             _ => &[200],
         };
         assert!(expected.contains(&answer.status), "{method} {path}: {}", answer.status);

@@ -7,6 +7,7 @@ use carnet::directory::floor::Floor;
 use carnet::domain::certificate::ClientCertificates;
 use carnet::domain::record::{ClientKeys, Entry, Record};
 use carnet::domain::revoked_token::RevokedTokens;
+use carnet::domain::token_status::TokenStatuses;
 
 use crate::rules::Known;
 use crate::state::Instance;
@@ -25,6 +26,7 @@ fn entry(version: i64, read_seq: i64) -> Entry {
         client_certificates: ClientCertificates::default(),
         may_act: vec![],
         revoked_tokens: RevokedTokens::default(),
+        statuses: TokenStatuses::default(),
         keys: vec![],
         grants: vec![],
     };

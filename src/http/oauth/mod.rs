@@ -7,6 +7,7 @@ mod form;
 mod introspect;
 mod metadata;
 mod revoke;
+mod status_lists;
 mod token;
 
 use super::routes::{Routes, get, post};
@@ -34,6 +35,8 @@ pub fn register(routes: &mut Routes<'_>) {
     }
     routes.at("/oauth2/introspect", [post(introspect::introspect)]);
     routes.at("/oauth2/revoke", [post(revoke::revoke)]);
+    routes.at("/status-lists", [get(status_lists::list_lists)]);
+    routes.at("/status-lists/{list}", [get(status_lists::get_list)]);
     routes.at("/.well-known/oauth-protected-resource", [get(metadata::get_protected_resource)]);
     routes.at("/.well-known/oauth-authorization-server", [get(metadata::get_authorization_server)]);
     routes.at("/.well-known/openid-configuration", [get(metadata::get_openid_configuration)]);

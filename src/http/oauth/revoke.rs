@@ -82,7 +82,10 @@ fn settled(withdrawn: &Withdrawn<Noted>) -> Result<&'static str, TokenError> {
         return Err(unavailable(why, LATER));
     }
     if !withdrawn.is_everywhere() {
-        return Err(unavailable("The token is revoked, but not every region has heard of it yet; ask again", SOON));
+        return Err(unavailable(
+            "The token is revoked, but not every region has heard of it yet; ask again",
+            SOON,
+        ));
     }
     Ok("revoked")
 }

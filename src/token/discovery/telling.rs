@@ -8,7 +8,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::assertion::AssertionAlgorithm;
 use crate::token::introspection::INTROSPECTION_ALGORITHM;
 
-/// RFC 8414 §2, RFC 9701 §7, RFC 9728 §4.
+/// RFC 8414 §2, RFC 9701 §7, RFC 9728 §4, draft-ietf-oauth-status-list §9.1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Telling {
     introspection_endpoint: String,
@@ -19,6 +19,7 @@ pub(super) struct Telling {
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
     protected_resources: Vec<String>,
+    status_list_aggregation_endpoint: String,
 }
 
 impl Telling {
@@ -41,6 +42,7 @@ impl Telling {
             revocation_endpoint_auth_methods_supported: auth_methods(),
             revocation_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
             protected_resources: vec![issuer.to_owned()],
+            status_list_aggregation_endpoint: format!("{issuer}/status-lists"),
         }
     }
 }

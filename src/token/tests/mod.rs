@@ -6,7 +6,7 @@ mod oracle;
 
 use std::sync::LazyLock;
 
-use super::claims::{AccessClaims, Audience};
+use super::claims::{AccessClaims, Audience, StatusListEntry, TokenStatus};
 use super::keyring::{Keyring, KeyringEntry};
 use super::signer::SigningKey;
 use crate::domain::algorithm::Algorithm;
@@ -31,6 +31,9 @@ pub(super) fn claims() -> AccessClaims {
         credential_id: "0123456789ABCDef".parse().unwrap(),
         cnf: None,
         act: None,
+        status: Some(TokenStatus {
+            status_list: StatusListEntry { idx: 7, uri: format!("{ISSUER}/status-lists/1") },
+        }),
     }
 }
 

@@ -23,4 +23,5 @@ pub mod read_token;
 pub mod refused;
 pub mod scene;
 pub mod server;
+pub mod status_list;
 pub mod stores;
