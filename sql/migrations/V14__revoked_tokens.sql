@@ -41,12 +41,12 @@ CREATE INDEX token_status_gone ON token_status (gone_at) WHERE gone_at IS NOT NU
 -- How many places a list has; and the program knows as many.
 CREATE FUNCTION status_list_size() RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT 32768 $$;
 
--- Whether places of this list may still be given away.
+-- Whether places of this list may still be given away. Before the first server has started nobody has restored anything.
 CREATE FUNCTION is_filled_now(l status_list) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT l.next_idx < status_list_size()
        AND (l.system_identifier, l.timeline, l.incarnation, l.restore_counter)
-         = (n.system_identifier, n.timeline, n.incarnation, n.restore_counter)
+         = (n.system_identifier, n.timeline, n.incarnation, coalesce(n.restore_counter, 0))
     FROM authority_now() n
 $$;
 
@@ -145,7 +145,7 @@ BEGIN
     IF NOT FOUND THEN
         INSERT INTO status_list AS l (list, next_idx, system_identifier, timeline, incarnation, restore_counter)
         SELECT next_epoch(coalesce((SELECT max(m.list) FROM status_list m), 0)), 1,
-               n.system_identifier, n.timeline, n.incarnation, n.restore_counter
+               n.system_identifier, n.timeline, n.incarnation, coalesce(n.restore_counter, 0)
         FROM authority_now() n
         RETURNING l.list, 0 INTO next_token_status.list, next_token_status.idx;
     END IF;
@@ -192,19 +192,60 @@ BEGIN
     END LOOP;
 END $$;
 
--- What V6 calls append_changes, and before it the places. A whole tenant's accounts are touched when it is suspended or is not
--- any more: that changes no pair, and is looked up when a list is made.
-ALTER FUNCTION append_changes(text[], boolean) RENAME TO append_versions;
-
-CREATE FUNCTION append_changes(p_credentials text[], p_withdraws boolean DEFAULT false) RETURNS bigint
+-- As in V6, and the places of the pairs. Not where all accounts of a tenant are touched, because it is suspended or is not any
+-- more: that changes no pair, and is looked up when a list is made.
+DROP FUNCTION append_changes(text[], boolean);
+CREATE FUNCTION append_changes(p_credentials text[], p_withdraws boolean DEFAULT false, p_pairs boolean DEFAULT true) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_head bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(7027);
-    PERFORM note_token_statuses(p_credentials);
-    RETURN append_versions(p_credentials, p_withdraws);
+    -- Who may see one tenant only touches that one.
+    IF current_setting('role') = 'carnet_tenant' THEN
+        p_credentials := ARRAY(SELECT credential FROM credential
+                               WHERE credential = ANY (p_credentials) AND tsg_id = current_tsg());
+    END IF;
+    IF p_pairs THEN
+        PERFORM note_token_statuses(p_credentials);
+    END IF;
+    WITH appended AS (
+        INSERT INTO change (credential, version, kind)
+        SELECT credential, version + 1, 'changed' FROM credential WHERE credential = ANY (p_credentials)
+        RETURNING seq
+    )
+    SELECT max(seq) INTO v_head FROM appended;
+    IF v_head IS NULL THEN
+        RAISE EXCEPTION 'no such credential: %', p_credentials;
+    END IF;
+    -- One seq for the whole batch is enough: who has applied the last has applied all.
+    UPDATE credential
+    SET version = version + 1, changed_at = clock_timestamp(), seq = v_head,
+        receipt_seq = CASE WHEN p_withdraws THEN v_head ELSE receipt_seq END
+    WHERE credential = ANY (p_credentials);
+    -- What this transaction revokes is revoked when everybody has applied this change, whatever
+    -- changes after it. Rows that others hold are theirs to mark.
+    UPDATE api_key
+    SET revoking_seq = CASE WHEN status = 'revoking' THEN v_head ELSE revoking_seq END,
+        receipt_seq = CASE WHEN p_withdraws THEN v_head ELSE receipt_seq END
+    WHERE api_key_id IN (
+        SELECT api_key_id FROM api_key
+        WHERE credential = ANY (p_credentials)
+          AND (status = 'revoking' AND revoking_seq IS NULL
+               OR p_withdraws AND (status IN ('valid', 'inactive') OR status = 'revoked' AND receipt_seq IS NULL))
+        FOR UPDATE SKIP LOCKED);
+    UPDATE client_secret SET revoking_seq = v_head WHERE credential_id IN (
+        SELECT credential_id FROM client_secret
+        WHERE credential = ANY (p_credentials) AND status = 'revoking' AND revoking_seq IS NULL
+        FOR UPDATE SKIP LOCKED);
+    IF p_withdraws THEN
+        PERFORM open_receipt(v_head, p_credentials);
+    END IF;
+    PERFORM pg_notify('carnet_change', '');
+    RETURN v_head;
 END $$;
-REVOKE ALL ON FUNCTION append_changes(text[], boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION append_changes(text[], boolean) TO carnet_tenant;
+REVOKE ALL ON FUNCTION append_changes(text[], boolean, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_changes(text[], boolean, boolean) TO carnet_tenant;
 
 CREATE OR REPLACE FUNCTION append_tenant_changes(p_withdraws boolean) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -217,7 +258,7 @@ BEGIN
     IF v_credentials IS NULL THEN
         RETURN NULL;
     END IF;
-    RETURN append_versions(v_credentials, p_withdraws);
+    RETURN append_changes(v_credentials, p_withdraws, false);
 END $$;
 
 -- All lists, oldest first.
