@@ -105,11 +105,10 @@ async fn what_has_long_been_gone_is_forgotten_and_stays_bad() {
 #[tokio::test]
 async fn a_program_of_before_is_waited_for() {
     let scene = Scene::new().await;
-    let path = scene.path("service-accounts");
     run_sql(&scene.database_url, &deaf_instance(600)).await;
     let account = scene.account("early").await;
     let places = format!("{PLACES} WHERE credential = '{}'", account.client_id);
-    assert_eq!(sql_value(&scene.database_url, &places).await.as_deref(), Some("0"), "{path}");
+    assert_eq!(sql_value(&scene.database_url, &places).await.as_deref(), Some("0"));
     run_sql(&scene.database_url, "DELETE FROM instance WHERE NOT reads_statuses").await;
     let token = scene.token_of(&account, &[]).await;
     assert_eq!(Place::named(&token), None);
