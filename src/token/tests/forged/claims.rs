@@ -26,7 +26,10 @@ fn no_claim_twice_and_no_other_claim() {
         first("api_key_id twice", r#"{"api_key_id":"43","#),
         last("an unknown claim", r#"","admin":true}"#),
         last("nbf, which we never set", r#"","nbf":0}"#),
-        last("cnf, which we would not check", r#"","cnf":{"jkt":"x"}}"#),
+        last("cnf of a kind that we would not check", r#"","cnf":{"kid":"x"}}"#),
+        last("cnf with more than we would check", r#"","cnf":{"jkt":"x","jwk":{}}}"#),
+        last("cnf twice", r#"","cnf":{"jkt":"x"},"cnf":{"jkt":"y"}}"#),
+        last("jkt twice", r#"","cnf":{"jkt":"x","jkt":"y"}}"#),
         last("an empty name", r#"","":0}"#),
         last("an upper-case name", r#"","EXP":9999999999}"#),
     ]);
