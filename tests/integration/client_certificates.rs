@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::certificate::{Shown, account_known_by, certificates_path, ending_in, named, put};
 use crate::support::scene::Scene;
+use crate::support::stores::run_sql;
 
 #[tokio::test]
 async fn every_account_has_a_document_that_says_nothing_until_somebody_changes_it() {
@@ -129,6 +130,28 @@ async fn nobody_gives_a_certificate_to_who_holds_more_and_other_tenants_see_noth
     let token = scene.token_of(&local, &[]).await;
     scene.client.send(request().bearer_auth(&token)).await.expect(404);
     scene.client.call(&token, Method::GET, &path, None).await.expect(404);
+}
+
+/// The second line of defence, and its twin.
+#[tokio::test]
+async fn whoever_sees_one_tenant_sees_no_other_ones_certificates() {
+    let scene = Scene::new().await;
+    let shown = Shown::self_signed(&named("one"));
+    account_known_by(&scene, "has one", &json!({ "certificates": [shown.pem()] })).await;
+    let below = scene.child("below").await;
+    let (client, connection) =
+        tokio_postgres::connect(&scene.database_url, tokio_postgres::NoTls).await.expect("Postgres answers");
+    tokio::spawn(connection);
+    let seen = async |tsg_id: &str| {
+        let role = format!("SET carnet.tsg_id = '{tsg_id}'; SET ROLE carnet_tenant");
+        client.batch_execute(&role).await.expect("a role");
+        let count = client.query_one("SELECT count(*) FROM client_certificates", &[]).await.expect("a count");
+        count.get::<_, i64>(0)
+    };
+    assert_eq!((seen(&scene.tsg_id).await, seen(&below).await), (1, 0));
+    assert!(client.batch_execute("DELETE FROM client_certificates").await.is_err());
+    run_sql(&scene.database_url, "ALTER TABLE client_certificates DISABLE ROW LEVEL SECURITY").await;
+    assert_eq!(seen(&below).await, 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::support::process::Process;
 use crate::support::read_token::{payload, read_token};
 use crate::support::refused::assert_refused;
 use crate::support::scene::{Account, Scene};
-use crate::support::stores::MASTER_KEY;
+use crate::support::stores::{MASTER_KEY, run_sql};
 
 const ISSUER: &str = "https://id.example";
 
@@ -220,6 +220,26 @@ async fn rfc_9449_section_11_1_a_proof_is_good_once_at_every_instance_of_every_r
     let sabotaged = Client::new(&sabotaged.url);
     whoami(&sabotaged, &token, &[&proof]).await.expect(200);
     sabotaged.whoami(&token).await.expect(200);
+}
+
+/// What cannot be remembered is an outage, and nobody's fault; nothing is issued or opened meanwhile.
+#[tokio::test]
+async fn a_proof_that_cannot_be_written_down_is_answered_with_503() {
+    let (scene, account, holder) = stage().await;
+    let token = holder.token(&scene.client, &account).await;
+    let held = "BEGIN; LOCK TABLE used_once IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT";
+    let url = scene.database_url.clone();
+    let holding = tokio::spawn(async move { run_sql(&url, held).await });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let asked = ask(&scene.client, &account, &holder.for_token(&nonce_of(0))).await;
+    assert_refused(&asked, 503, "temporarily_unavailable", "a token");
+    let proof = || holder.for_resource("GET", "/v1/whoami", &nonce_of(0), &token);
+    let shown = whoami(&scene.client, &token, &[&proof()]).await.expect(503);
+    assert_eq!((shown.code().as_str(), shown.header("retry-after")), ("unavailable", "1"));
+    // Nobody else is held up.
+    scene.token_of(&account, &[]).await;
+    holding.await.expect("held");
+    whoami(&scene.client, &token, &[&proof()]).await.expect(200);
 }
 
 #[tokio::test]
