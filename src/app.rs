@@ -26,6 +26,7 @@ use crate::store::{Store, StoreError, StoreOptions};
 use crate::sync::{Keys, REHASH_QUEUE, Sync, SyncOptions, load_keyring, recognise};
 use crate::token::certificate::Authorities;
 use crate::token::keyring::KeyringCell;
+use crate::usage::flushing::Flushing;
 
 /// How the connections to Postgres are divided, so that no use of them starves another.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,7 @@ pub struct App {
     server: Server,
     health: Option<Server>,
     sync: Sync,
+    flushing: Flushing,
     streams: Arc<Streams>,
     clock: Arc<Clock>,
     manage: Arc<Manage>,
@@ -166,6 +168,7 @@ impl App {
                 parts.worker(region, Arc::clone(&manage))
             }
         };
+        let flushing = parts.flush();
         let server = serve(Listeners { plain, tls }, config.workers, config.shutdown, worker)?;
         let healthy = |listener| {
             let (knowledge, region) = (Arc::clone(&parts.knowledge), config.region.clone());
@@ -177,6 +180,7 @@ impl App {
             server,
             health,
             sync,
+            flushing,
             streams,
             clock,
             manage,
@@ -260,6 +264,7 @@ impl App {
         self.streams.close();
         handle.stop(true).await;
         running.await??;
+        self.flushing.stop().await;
         self.sync.stop().await;
         if let (Some(health), Some(running)) = (health, health_running) {
             health.stop(false).await;

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::domain::profile::Profile;
+use crate::limits::LimitOptions;
 
 /// Variables of the environment that begin as settings do and are none: those that `carnet dev` gives to
 /// *clients*, and those that say how a command runs.
@@ -109,6 +110,20 @@ pub struct RawConfig {
     #[serde(default)]
     outgoing_allowed_hosts: String,
     outgoing_ca_file: Option<PathBuf>,
+    #[serde(default = "defaults::client_tokens_per_minute")]
+    client_tokens_per_minute: u32,
+    #[serde(default = "defaults::tenant_tokens_per_minute")]
+    tenant_tokens_per_minute: u32,
+    #[serde(default = "defaults::address_requests_per_minute")]
+    address_requests_per_minute: u32,
+    #[serde(default = "defaults::client_failures_per_minute")]
+    client_failures_per_minute: u32,
+    #[serde(default = "defaults::address_failures_per_minute")]
+    address_failures_per_minute: u32,
+    #[serde(default = "defaults::token_per_request_per_minute")]
+    token_per_request_per_minute: u32,
+    #[serde(default = "defaults::usage_flush_seconds")]
+    usage_flush_seconds: u64,
 }
 
 mod defaults {
@@ -165,6 +180,27 @@ mod defaults {
     }
     pub(super) fn event_stream_seconds() -> u64 {
         600
+    }
+    pub(super) fn client_tokens_per_minute() -> u32 {
+        300_000
+    }
+    pub(super) fn tenant_tokens_per_minute() -> u32 {
+        600_000
+    }
+    pub(super) fn address_requests_per_minute() -> u32 {
+        600_000
+    }
+    pub(super) fn client_failures_per_minute() -> u32 {
+        6_000
+    }
+    pub(super) fn address_failures_per_minute() -> u32 {
+        60_000
+    }
+    pub(super) fn token_per_request_per_minute() -> u32 {
+        300
+    }
+    pub(super) fn usage_flush_seconds() -> u64 {
+        15
     }
 }
 
@@ -245,6 +281,12 @@ pub struct Config {
     pub outgoing_allowed_hosts: Vec<String>,
     /// Certificates for outgoing requests beside the system's.
     pub outgoing_ca_file: Option<PathBuf>,
+    /// How much may be asked of the token endpoint.
+    pub limits: LimitOptions,
+    /// From how many tokens a minute on, from one address, a client is told that it gets one for each request; 0 for never.
+    pub token_per_request_per_minute: u32,
+    /// How often uses are written down.
+    pub usage_flush: Duration,
 }
 
 impl Config {
@@ -347,6 +389,9 @@ impl RawConfig {
         if outgoing_allowed_hosts.iter().any(|host| host.contains(['/', '@', '*'])) {
             return bad("outgoing_allowed_hosts", "must be names of hosts, separated by commas");
         }
+        if !(1..=60).contains(&self.usage_flush_seconds) {
+            return bad("usage_flush_seconds", "must be 1 to 60");
+        }
         Ok(Config {
             bind: self.bind,
             health_bind: self.health_bind,
@@ -378,6 +423,15 @@ impl RawConfig {
             event_stream: Duration::from_secs(self.event_stream_seconds),
             outgoing_allowed_hosts,
             outgoing_ca_file: self.outgoing_ca_file,
+            limits: LimitOptions {
+                client: self.client_tokens_per_minute,
+                tenant: self.tenant_tokens_per_minute,
+                address: self.address_requests_per_minute,
+                client_failures: self.client_failures_per_minute,
+                address_failures: self.address_failures_per_minute,
+            },
+            token_per_request_per_minute: self.token_per_request_per_minute,
+            usage_flush: Duration::from_secs(self.usage_flush_seconds),
         })
     }
 }

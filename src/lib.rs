@@ -7,7 +7,7 @@
 //! **Arrows.** A module may use those left of it, never the reverse; modules in one brace do not
 //! know each other:
 //!
-//! `domain ← { seal, clock, outgoing } ← { store, region } ← { token, directory } ← { once, sync, verify } ← { issue, manage }
+//! `domain ← { seal, clock, outgoing } ← { store, region, limits } ← { token, directory } ← { once, sync, usage, verify } ← { issue, manage }
 //! ← http ← app ← { dev, cli } ← main`
 //!
 //! Beside them all are `sabotage`, switches that take a protection away, in builds for tests only, and
@@ -34,6 +34,7 @@ pub mod directory;
 pub mod domain;
 pub mod http;
 pub mod issue;
+pub mod limits;
 pub mod manage;
 pub mod once;
 pub mod outgoing;
@@ -44,4 +45,5 @@ pub mod seal;
 pub mod store;
 pub mod sync;
 pub mod token;
+pub mod usage;
 pub mod verify;

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 mod public;
 
-use public::is_public;
+pub use public::is_public;
 
 /// The longest that a request may take, from its name's resolution to the last byte of the answer.
 const LIMIT: Duration = Duration::from_secs(2);

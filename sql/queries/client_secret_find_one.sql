@@ -1,7 +1,8 @@
 -- One secret of an account, without anything secret, with today's status.
-SELECT credential_id, service_account_id, name,
-       CASE WHEN status IN ('pending', 'valid') AND expires_at <= now() THEN 'expired'
-            ELSE status::text END AS status,
-       created_at, expires_at, replaces
-FROM client_secret
-WHERE tsg_id = $1 AND service_account_id = $2 AND credential_id = $3
+SELECT s.credential_id, s.service_account_id, s.name,
+       CASE WHEN s.status IN ('pending', 'valid') AND s.expires_at <= now() THEN 'expired'
+            ELSE s.status::text END AS status,
+       s.created_at, s.expires_at, s.replaces, u.last_used_at, u.last_used_address
+FROM client_secret s
+LEFT JOIN credential_use u ON u.service_account_id = s.service_account_id AND u.credential_id = s.credential_id
+WHERE s.tsg_id = $1 AND s.service_account_id = $2 AND s.credential_id = $3

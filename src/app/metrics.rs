@@ -10,12 +10,20 @@ const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// What counts how often something happened.
-pub const COUNTERS: [(&str, &str); 13] = [
+pub const COUNTERS: [(&str, &str); 18] = [
     (
         "carnet_secrets_rehashed_total",
         "Client secrets that this instance has hashed under the current master key",
     ),
     ("carnet_tokens_total", "Answers of the token endpoint, by outcome"),
+    ("carnet_limited_total", "Token requests that were answered 429, by the policy that was exceeded"),
+    ("carnet_quota_exceeded_total", "Token requests beyond the quota of their tenant, by its mode"),
+    (
+        "carnet_token_per_request_total",
+        "Minutes in which a client seemed to get a token for each of its requests, each of its addresses by itself",
+    ),
+    ("carnet_usage_flushes_total", "Batches of uses and counts, by outcome: a failed one is sent again"),
+    ("carnet_usage_dropped_total", "Uses that found the memory full, and are not written down"),
     ("carnet_tokens_rejected_total", "Bearer tokens that were refused, by why"),
     ("carnet_assertions_rejected_total", "Assertions of clients that were refused for what they say, by why"),
     ("carnet_client_keys_fetched_total", "Requests for the keys of a client's jwks_uri, by outcome"),
@@ -109,12 +117,14 @@ fn describe() {
 }
 
 /// Those that are there from the start, so that what should never happen can be watched.
-const AT_ZERO: [&str; 5] = [
+const AT_ZERO: [&str; 7] = [
     "carnet_secrets_rehashed_total",
     "carnet_redis_failures_total",
     "carnet_epochs_raised_total",
     "carnet_flips_total",
     "carnet_feed_interruptions_total",
+    "carnet_token_per_request_total",
+    "carnet_usage_dropped_total",
 ];
 
 /// The same, of a region.
@@ -129,6 +139,15 @@ pub(super) fn introduce(region: &str) {
     }
     for outcome in ["fetched", "failed"] {
         metrics::counter!("carnet_client_keys_fetched_total", "outcome" => outcome).increment(0);
+    }
+    for policy in ["client", "tenant", "address", "client_failures", "address_failures", "day", "month"] {
+        metrics::counter!("carnet_limited_total", "policy" => policy).increment(0);
+    }
+    for mode in ["observe", "enforce"] {
+        metrics::counter!("carnet_quota_exceeded_total", "mode" => mode).increment(0);
+    }
+    for outcome in ["written", "failed"] {
+        metrics::counter!("carnet_usage_flushes_total", "outcome" => outcome).increment(0);
     }
     metrics::counter!("carnet_assertions_rejected_total", "why" => "used_before").increment(0);
     for of in ["redis", "memory"] {

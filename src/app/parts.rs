@@ -5,15 +5,18 @@ use std::sync::Arc;
 use ring::rand::SystemRandom;
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use super::Connections;
+use super::{Connections, random_bytes};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::flights::Flights;
 use crate::directory::{Directory, Knowledge};
-use crate::http::server::{TrustedProxies, Worker};
+use crate::http::client_address::TrustedProxies;
+use crate::http::server::Worker;
 use crate::http::streams::Streams;
 use crate::issue::{RemoteKeys, TokenIssuer};
+use crate::limits::Limits;
 use crate::manage::Manage;
 use crate::once::Once;
 use crate::outgoing::Outgoing;
@@ -27,6 +30,8 @@ use crate::token::certificate::Authorities;
 use crate::token::discovery::Offer;
 use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
+use crate::usage::Usage;
+use crate::usage::flushing::Flushing;
 use crate::verify::{StatusLists, Verifier};
 
 /// Shared by all workers; each of them clones it and makes its own connection to Redis.
@@ -49,6 +54,8 @@ pub(super) struct Parts {
     proofs: Arc<Proofs>,
     /// Whose certificates name clients; nobody's until it is set.
     pub authorities: Option<Authorities>,
+    limits: Arc<Limits>,
+    usage: Arc<Usage>,
     pub clock: Arc<Clock>,
     pub knowledge: Arc<Knowledge>,
     pub place: Arc<PlaceCell>,
@@ -87,6 +94,8 @@ impl Parts {
             flights: Arc::new(flights),
             remote_keys: Arc::new(RemoteKeys::new(outgoing.clone(), Arc::clone(&clock))),
             once: Arc::new(Once::new(store.clone())),
+            limits: Arc::new(Limits::new(&config.limits, &clock)),
+            usage: Arc::new(Usage::new(config.token_per_request_per_minute, &clock)),
             outgoing,
             knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
             clock,
@@ -117,6 +126,13 @@ impl Parts {
         }
     }
 
+    /// Begins to write down what is noted.
+    pub fn flush(&self) -> Flushing {
+        let (usage, limits) = (Arc::clone(&self.usage), Arc::clone(&self.limits));
+        let instance = Uuid::from_bytes(random_bytes());
+        Flushing::start(usage, limits, self.store.clone(), instance, self.config.usage_flush)
+    }
+
     /// What one worker answers with; its connection to Redis is `region`.
     pub fn worker(&self, region: Region, manage: Arc<Manage>) -> Worker {
         let (knowledge, flights) = (Arc::clone(&self.knowledge), Arc::clone(&self.flights));
@@ -137,6 +153,8 @@ impl Parts {
             rehash: self.rehash.clone(),
             remote_keys: Arc::clone(&self.remote_keys),
             once: Arc::clone(&self.once),
+            limits: Arc::clone(&self.limits),
+            usage: Arc::clone(&self.usage),
             issuer: Arc::clone(&self.issuer),
             authorities: self.authorities.clone(),
             proofs: Arc::clone(&self.proofs),

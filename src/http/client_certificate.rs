@@ -5,7 +5,6 @@
 //! trusted proxy is not looked at, however right it looks.
 
 use std::any::Any;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -13,10 +12,10 @@ use actix_web::dev::Extensions;
 use actix_web::http::header::HeaderMap;
 use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, web};
-use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
 use sfv::{Item, List, ListEntry, Parser};
 
+use super::client_address::TrustedProxies;
 use crate::sabotage::Switch;
 use crate::token::certificate::ClientCertificate;
 
@@ -24,17 +23,6 @@ use crate::token::certificate::ClientCertificate;
 const CLIENT_CERT: &str = "client-cert";
 /// RFC 9440 §2.3.
 const CLIENT_CERT_CHAIN: &str = "client-cert-chain";
-
-/// The proxies that end TLS for us.
-#[derive(Clone, Default, Debug)]
-pub struct TrustedProxies(pub Vec<IpNet>);
-
-impl TrustedProxies {
-    fn trust(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.0.iter().any(|network| network.contains(&peer)) || Switch::AnyProxy.is_on()
-    }
-}
 
 /// What a connection's client has shown, read once.
 #[derive(Clone)]
@@ -55,7 +43,8 @@ pub(super) fn note(connection: &dyn Any, data: &mut Extensions) {
 pub(super) fn shown(request: &HttpRequest) -> Option<Arc<ClientCertificate>> {
     let proxies = request.app_data::<web::Data<TrustedProxies>>();
     let peer = request.peer_addr().map(|address| address.ip());
-    let trusted = proxies.zip(peer).is_some_and(|(proxies, peer)| proxies.trust(peer));
+    let trusted = proxies.zip(peer).is_some_and(|(proxies, peer)| proxies.trusts(peer.to_canonical()))
+        || Switch::AnyProxy.is_on();
     if trusted {
         return of_header(request.headers());
     }

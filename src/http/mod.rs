@@ -9,6 +9,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 pub mod bearer;
+pub mod client_address;
 pub mod health;
 pub mod oauth;
 pub mod problem;

@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
-pub use super::client_certificate::TrustedProxies;
+use super::client_address::TrustedProxies;
 use super::health::Here;
 use super::streams::Streams;
 use super::trace::RequestSpan;
@@ -37,7 +37,7 @@ pub struct Worker {
     pub manage: Arc<Manage>,
     /// Answers that do not end by themselves.
     pub streams: Arc<Streams>,
-    /// Who may say which certificate a client has shown.
+    /// Whose word is taken for where a client is, and which certificate it has shown.
     pub proxies: TrustedProxies,
 }
 

@@ -1,6 +1,8 @@
 //! Client authentication for the endpoints that give no token (RFC 7662 §2.1, RFC 7009 §2.1): the same ways, judged the
 //! same, and nothing more than who it is.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use super::authenticate::Proof;
@@ -20,11 +22,20 @@ pub struct Client {
 }
 
 impl TokenIssuer {
-    /// Who asks.
+    /// Who asks, from this address when it is known.
     ///
     /// # Errors
     /// [`TokenError`], as for a token request with the same proof.
-    pub async fn authenticate(&self, presented: &Presented) -> Result<Client, TokenError> {
+    pub async fn authenticate(
+        &self,
+        presented: &Presented,
+        from: Option<IpAddr>,
+    ) -> Result<Client, TokenError> {
+        self.may_try(presented, from)?;
+        self.prove(presented).await.inspect_err(|error| self.tried(presented, from, error))
+    }
+
+    async fn prove(&self, presented: &Presented) -> Result<Client, TokenError> {
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
         let proof = self.proof(presented, now)?;
         let proven = self.admit(&proof, |record, proven, _| {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::TooMany;
+
 /// Why there is no token. What a client can learn from it is only what it may know.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenError {
@@ -32,6 +34,9 @@ pub enum TokenError {
     /// None of those that are served.
     #[error("The grant type is none of those that are served")]
     UnsupportedGrantType,
+    /// As many as may be asked for were.
+    #[error(transparent)]
+    TooManyRequests(#[from] TooMany),
     /// Not the client's fault; worth another try.
     #[error("{reason}")]
     TemporarilyUnavailable {
@@ -62,8 +67,15 @@ impl TokenError {
             Self::InvalidTarget => "invalid_target",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
+            // RFC 6749 has no code for it; the status says more.
+            Self::TooManyRequests(_) | Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
+    }
+
+    /// What answers are counted by.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        if let Self::TooManyRequests(_) = self { "too_many_requests" } else { self.code() }
     }
 }

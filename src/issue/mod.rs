@@ -3,6 +3,7 @@
 //! One file per way to authenticate, one per grant. It speaks of neither HTTP nor SQL.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::directory::{Directory, Outage, Served, Verdict};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
+use crate::limits::{Allowances, Limits};
 use crate::once::Once;
 use crate::seal::Pepper;
 use crate::store::master_keys::Rehashed;
@@ -22,6 +24,7 @@ use crate::token::discovery::Offer;
 use crate::token::dpop::{Proofs, Proved};
 use crate::token::keyring::KeyringCell;
 use crate::token::status_list;
+use crate::usage::Usage;
 use crate::verify::Verifier;
 
 mod authenticate;
@@ -30,6 +33,7 @@ mod client_credentials;
 mod error;
 mod grant;
 mod holder;
+mod pacing;
 mod profile;
 mod scope;
 mod token_exchange;
@@ -61,6 +65,8 @@ pub struct TokenRequest<'a> {
     pub certificate: Option<&'a ClientCertificate>,
     /// The proof of possession, if one was sent (RFC 9449 §5).
     pub dpop: Option<Proved<'a>>,
+    /// From where, when that is known.
+    pub from: Option<IpAddr>,
 }
 
 /// What a client proves itself by, as it was sent.
@@ -104,13 +110,22 @@ pub struct IssuedToken {
     pub scope: String,
     /// What it is, for who has exchanged another for it (RFC 8693 §2.2.1).
     pub issued_token_type: Option<&'static str>,
+    /// What is left for the client.
+    pub allowances: Allowances,
 }
 
 /// Without the token: who has it is its bearer.
 impl fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { access_token: _, token_type: _, dpop_nonce: _, expires_in, scope, issued_token_type: _ } =
-            self;
+        let Self {
+            access_token: _,
+            token_type: _,
+            dpop_nonce: _,
+            expires_in,
+            scope,
+            issued_token_type: _,
+            allowances: _,
+        } = self;
         let mut shown = f.debug_struct("IssuedToken");
         shown.field("expires_in", expires_in).field("scope", scope).finish_non_exhaustive()
     }
@@ -131,6 +146,10 @@ pub struct TokenIssuer {
     pub remote_keys: Arc<RemoteKeys>,
     /// Knows what was used before.
     pub once: Arc<Once>,
+    /// How much may be asked for.
+    pub limits: Arc<Limits>,
+    /// What is noted of what was got.
+    pub usage: Arc<Usage>,
     /// The `iss` of every token, and the audience of the management API.
     pub issuer: Arc<str>,
     /// Whose certificates name clients.
@@ -151,6 +170,7 @@ struct Asked<'a> {
     holder: &'a Holder<'a>,
     scope: &'a Scope,
     resource: Option<&'a str>,
+    from: Option<IpAddr>,
 }
 
 /// What the caller is entitled to, as its record says.
@@ -168,17 +188,28 @@ impl TokenIssuer {
     /// # Errors
     /// [`TokenError`]; an outage is never the client's fault.
     pub async fn issue(&self, request: TokenRequest<'_>) -> Result<IssuedToken, TokenError> {
+        self.may_try(request.client, request.from)?;
+        self.answer(&request).await.inspect_err(|error| self.tried(request.client, request.from, error))
+    }
+
+    async fn answer(&self, request: &TokenRequest<'_>) -> Result<IssuedToken, TokenError> {
         // Before Postgres was ever heard there is no time to judge by.
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
         let proof = self.proof(request.client, now)?;
-        let holder = self.holder(&request, now)?;
+        let holder = self.holder(request, now)?;
         let scope = Scope::parse(request.scope)?;
-        let asked = Asked { proof: &proof, holder: &holder, scope: &scope, resource: request.resource };
+        let asked = Asked {
+            proof: &proof,
+            holder: &holder,
+            scope: &scope,
+            resource: request.resource,
+            from: request.from,
+        };
         let issued = match request.grant {
             Grant::ClientCredentials => self.client_credentials(&asked).await?,
             Grant::TokenExchange(exchange) => self.token_exchange(exchange, &asked).await?,
         };
-        let dpop_nonce = request.dpop.map(|_| self.proofs.nonce(now));
+        let dpop_nonce = request.dpop.as_ref().map(|_| self.proofs.nonce(now));
         Ok(IssuedToken { token_type: holder.token_type(), dpop_nonce, ..issued })
     }
 
@@ -193,7 +224,11 @@ impl TokenIssuer {
         self.rehash(record, *credential_id, asked.proof);
         let tenant = self.tenant(&entitled.value, asked.scope).await?;
         let claims = self.claims(&entitled, asked.scope, &tenant, confirmation)?;
-        self.sign(&entitled, entitled.value.entitlement.algorithm(self.offer.profile), claims)
+        let allowances = self.take(record, entitled.now)?;
+        let issued =
+            self.sign(&entitled, entitled.value.entitlement.algorithm(self.offer.profile), claims)?;
+        self.note(record, *credential_id, asked.from, entitled.now);
+        Ok(IssuedToken { allowances, ..issued })
     }
 
     /// What may be shown once only is used up by this.
@@ -325,7 +360,16 @@ impl TokenIssuer {
         let access_token = key.sign(&claims).map_err(|_| TokenError::ServerError)?;
         let (expires_in, scope) = (claims.exp - claims.iat, claims.scope);
         let (token_type, dpop_nonce, issued_token_type) = ("Bearer", None, None);
-        Ok(IssuedToken { access_token, token_type, dpop_nonce, expires_in, scope, issued_token_type })
+        let allowances = Allowances::default();
+        Ok(IssuedToken {
+            access_token,
+            token_type,
+            dpop_nonce,
+            expires_in,
+            scope,
+            issued_token_type,
+            allowances,
+        })
     }
 }
 
@@ -385,6 +429,7 @@ mod tests {
             expires_in: 900,
             scope: "tsg_id:1".into(),
             issued_token_type: None,
+            allowances: Allowances::default(),
         };
         assert_eq!(format!("{issued:?}"), r#"IssuedToken { expires_in: 900, scope: "tsg_id:1", .. }"#);
     }

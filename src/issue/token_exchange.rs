@@ -127,8 +127,10 @@ impl TokenIssuer {
             cnf,
             ..AccessClaims::clone(before)
         };
+        let allowances = self.take(&client.record, judged.now)?;
         let issued = self.sign(&judged, entitlement.algorithm(self.offer.profile), claims)?;
-        Ok(IssuedToken { issued_token_type: Some(ACCESS_TOKEN), ..issued })
+        self.note(&client.record, client.proven.credential_id, asked.from, judged.now);
+        Ok(IssuedToken { issued_token_type: Some(ACCESS_TOKEN), allowances, ..issued })
     }
 
     /// Judges the subject's token as if its bearer had come with it, and whether this client may act with it.

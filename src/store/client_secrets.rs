@@ -6,7 +6,8 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::columns::variant;
-use super::{Changed, StoreError, Tx};
+use super::{Changed, StoreError, Tx, usage};
+use crate::domain::last_use::LastUse;
 use crate::domain::tenant::TsgId;
 
 /// What a secret is right now. `Expired` is computed from the authority's clock, never stored.
@@ -40,6 +41,9 @@ pub struct ClientSecret {
     pub expires_at: Option<Timestamp>,
     /// The one whose place it takes, or took.
     pub replaces: Option<String>,
+    /// When it last got a token, and from where.
+    #[serde(flatten)]
+    pub last_use: LastUse,
     /// Whose it is.
     #[serde(skip)]
     pub service_account_id: Uuid,
@@ -54,6 +58,7 @@ impl ClientSecret {
             created_at: row.try_get("created_at")?,
             expires_at: row.try_get("expires_at")?,
             replaces: row.try_get("replaces")?,
+            last_use: usage::last_use(row)?,
             service_account_id: row.try_get("service_account_id")?,
         })
     }

@@ -32,6 +32,7 @@ pub mod migrate;
 pub mod operated_regions;
 pub mod outcome;
 pub mod products;
+pub mod quotas;
 pub mod receipts;
 pub mod records;
 pub mod regions;
@@ -43,6 +44,7 @@ pub mod signing_keys;
 pub mod status_lists;
 pub mod tenants;
 pub mod tx;
+pub mod usage;
 pub mod used_once;
 
 mod columns;

@@ -1,8 +1,9 @@
 //! The requests about a token, read and their client authenticated as at the token endpoint: one way for both endpoints.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, web};
 
 use super::form::TokenForm;
+use crate::http::client_address::TrustedProxies;
 use crate::http::client_certificate;
 use crate::issue::{Client, TokenError, TokenIssuer};
 use crate::verify::VerifyError;
@@ -13,9 +14,13 @@ pub(super) async fn about_token(
     issuer: &TokenIssuer,
     body: &[u8],
 ) -> Result<(Client, String), TokenError> {
+    let proxies = request.app_data::<web::Data<TrustedProxies>>();
+    let from = proxies.and_then(|proxies| proxies.client_address(request));
+    issuer.ask(from)?;
     let mut form = TokenForm::parse(request.headers(), body)?;
     let certificate = client_certificate::shown(request);
-    let client = issuer.authenticate(&form.credentials(request.headers(), certificate.as_ref())?).await?;
+    let presented = form.credentials(request.headers(), certificate.as_ref())?;
+    let client = issuer.authenticate(&presented, from).await?;
     let token = form.token.take().ok_or(TokenError::InvalidRequest("token is missing"))?;
     Ok((client, token.0))
 }

@@ -6,6 +6,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WW
 use actix_web::{Error, HttpResponse};
 use serde::Serialize;
 
+use super::ratelimit;
 use crate::issue::TokenError;
 
 /// The body of an error. Plain JSON: strict clients do not read `application/problem+json` here.
@@ -25,6 +26,7 @@ fn status(error: &TokenError) -> StatusCode {
         | TokenError::InvalidDpopProof
         | TokenError::UseDpopNonce(_) => StatusCode::BAD_REQUEST,
         TokenError::InvalidClient | TokenError::Unsupported(_) => StatusCode::UNAUTHORIZED,
+        TokenError::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
         TokenError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         TokenError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -41,6 +43,9 @@ pub fn refuse(error: &TokenError, used_header: bool) -> HttpResponse {
     }
     if let TokenError::UseDpopNonce(nonce) = error {
         answer.insert_header(("DPoP-Nonce", nonce.as_str()));
+    }
+    if let TokenError::TooManyRequests(too_many) = error {
+        ratelimit::exceeded(&mut answer, too_many);
     }
     if let TokenError::TemporarilyUnavailable { retry_after, .. } = error {
         answer.insert_header((RETRY_AFTER, retry_after.as_secs().to_string()));

@@ -1,5 +1,7 @@
 //! `POST /oauth2/token` and its aliases.
 
+use std::net::IpAddr;
+
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -7,6 +9,8 @@ use serde::Serialize;
 use super::body;
 use super::error::refuse;
 use super::form::TokenForm;
+use super::ratelimit;
+use crate::http::client_address::TrustedProxies;
 use crate::http::{client_certificate, dpop};
 use crate::issue::{Grant, IssuedToken, TokenError, TokenIssuer, TokenRequest};
 
@@ -26,31 +30,51 @@ struct TokenAnswer {
 pub(super) async fn issue_token(
     request: HttpRequest,
     issuer: web::Data<TokenIssuer>,
+    proxies: web::Data<TrustedProxies>,
     body: web::Payload,
 ) -> HttpResponse {
+    let from = proxies.client_address(&request);
+    if let Err(error) = issuer.ask(from) {
+        return refused(&error, false);
+    }
     let body = match body::read(body).await {
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
     let used_header = request.headers().contains_key(AUTHORIZATION);
-    match answer(&request, &issuer, &body).await {
-        Ok(IssuedToken { access_token, token_type, dpop_nonce, expires_in, scope, issued_token_type }) => {
+    match answer(&request, &issuer, &body, from).await {
+        Ok(issued) => {
             metrics::counter!("carnet_tokens_total", "outcome" => "issued").increment(1);
-            let answer = TokenAnswer { access_token, token_type, expires_in, scope, issued_token_type };
-            let mut answer = HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer);
-            if let Some(nonce) = dpop_nonce {
-                dpop::insert(answer.headers_mut(), &nonce);
-            }
-            answer
+            granted(issued)
         }
-        Err(error) => {
-            metrics::counter!("carnet_tokens_total", "outcome" => error.code()).increment(1);
-            refuse(&error, used_header)
-        }
+        Err(error) => refused(&error, used_header),
     }
 }
 
-async fn answer(request: &HttpRequest, issuer: &TokenIssuer, body: &[u8]) -> Result<IssuedToken, TokenError> {
+/// RFC 6749 §5.1.
+fn granted(issued: IssuedToken) -> HttpResponse {
+    let IssuedToken { access_token, token_type, expires_in, scope, issued_token_type, .. } = issued;
+    let body = TokenAnswer { access_token, token_type, expires_in, scope, issued_token_type };
+    let mut answer = HttpResponse::Ok();
+    ratelimit::left(&mut answer, &issued.allowances);
+    let mut answer = answer.insert_header((CACHE_CONTROL, "no-store")).json(body);
+    if let Some(nonce) = issued.dpop_nonce {
+        dpop::insert(answer.headers_mut(), &nonce);
+    }
+    answer
+}
+
+fn refused(error: &TokenError, used_header: bool) -> HttpResponse {
+    metrics::counter!("carnet_tokens_total", "outcome" => error.outcome()).increment(1);
+    refuse(error, used_header)
+}
+
+async fn answer(
+    request: &HttpRequest,
+    issuer: &TokenIssuer,
+    body: &[u8],
+    from: Option<IpAddr>,
+) -> Result<IssuedToken, TokenError> {
     let mut form = TokenForm::parse(request.headers(), body)?;
     let grant_type = form.grant_type.take().ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
     let certificate = client_certificate::shown(request);
@@ -64,6 +88,7 @@ async fn answer(request: &HttpRequest, issuer: &TokenIssuer, body: &[u8]) -> Res
             resource: form.resource.as_deref(),
             certificate: certificate.as_deref(),
             dpop: dpop::is_sent(request).then(|| dpop::proved(request, None)),
+            from,
         })
         .await
 }

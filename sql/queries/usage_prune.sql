@@ -1,0 +1,2 @@
+-- Forgets what nobody is shown any more.
+SELECT prune_usage()

@@ -1,0 +1,66 @@
+//! How much may be asked for, and what is noted of what was got. Failures count for where they come from, tokens for who has
+//! proved itself: so nobody uses up what is somebody else's.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::{Presented, TokenError, TokenIssuer};
+use crate::domain::credential_id::CredentialId;
+use crate::domain::record::Record;
+use crate::limits::{Allowances, TooMany};
+use crate::usage::Got;
+
+impl Presented {
+    /// Who it says it is, when it says so outside of what proves it.
+    fn client_id(&self) -> Option<&str> {
+        match self {
+            Self::Secret { client_id, .. } | Self::Certificate { client_id, .. } => Some(client_id),
+            Self::Assertion { client_id, .. } => client_id.as_deref(),
+        }
+    }
+}
+
+impl TokenIssuer {
+    /// Counts a request from this address, before it is read.
+    ///
+    /// # Errors
+    /// [`TokenError::TooManyRequests`].
+    pub fn ask(&self, from: Option<IpAddr>) -> Result<(), TokenError> {
+        self.limits.ask(from).map_err(refused)
+    }
+
+    /// Whether this may be tried: not as long as too many like it have failed.
+    pub(super) fn may_try(&self, client: &Presented, from: Option<IpAddr>) -> Result<(), TokenError> {
+        self.limits.may_try(client.client_id(), from).map_err(refused)
+    }
+
+    /// Notes that it failed, where it failed to authenticate.
+    pub(super) fn tried(&self, client: &Presented, from: Option<IpAddr>, error: &TokenError) {
+        if *error == TokenError::InvalidClient {
+            self.limits.failed(client.client_id(), from);
+        }
+    }
+
+    /// Counts a token for a client that has proved itself, and for its tenant.
+    pub(super) fn take(&self, record: &Record, now: Timestamp) -> Result<Allowances, TokenError> {
+        self.limits.take(&record.credential, &record.tsg_id, now).map_err(refused)
+    }
+
+    /// Notes what got a token, and from where.
+    pub(super) fn note(
+        &self,
+        record: &Record,
+        credential_id: CredentialId,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) {
+        let (account, tsg_id) = (record.service_account_id, record.tsg_id.as_str());
+        self.usage.note(&Got { account, tsg_id, credential_id, from, now });
+    }
+}
+
+fn refused(too_many: TooMany) -> TokenError {
+    metrics::counter!("carnet_limited_total", "policy" => too_many.policy.name).increment(1);
+    TokenError::TooManyRequests(too_many)
+}
