@@ -3,7 +3,6 @@
 //! No secret has a working default, every limit has a name and a unit, and a name that nobody knows
 //! is an error.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use serde::Deserialize;
 
 use crate::domain::profile::Profile;
 use crate::limits::LimitOptions;
+
+mod limits;
 
 /// Variables of the environment that begin as settings do and are none: those that `carnet dev` gives to
 /// *clients*, and those that say how a command runs.
@@ -110,19 +111,19 @@ pub struct RawConfig {
     #[serde(default)]
     outgoing_allowed_hosts: String,
     outgoing_ca_file: Option<PathBuf>,
-    #[serde(default = "defaults::client_tokens_per_minute")]
+    #[serde(default = "limits::client_tokens_per_minute")]
     client_tokens_per_minute: u32,
-    #[serde(default = "defaults::tenant_tokens_per_minute")]
+    #[serde(default = "limits::tenant_tokens_per_minute")]
     tenant_tokens_per_minute: u32,
-    #[serde(default = "defaults::address_requests_per_minute")]
+    #[serde(default = "limits::address_requests_per_minute")]
     address_requests_per_minute: u32,
-    #[serde(default = "defaults::client_failures_per_minute")]
+    #[serde(default = "limits::client_failures_per_minute")]
     client_failures_per_minute: u32,
-    #[serde(default = "defaults::address_failures_per_minute")]
+    #[serde(default = "limits::address_failures_per_minute")]
     address_failures_per_minute: u32,
-    #[serde(default = "defaults::token_per_request_per_minute")]
+    #[serde(default = "limits::token_per_request_per_minute")]
     token_per_request_per_minute: u32,
-    #[serde(default = "defaults::usage_flush_seconds")]
+    #[serde(default = "limits::usage_flush_seconds")]
     usage_flush_seconds: u64,
 }
 
@@ -180,27 +181,6 @@ mod defaults {
     }
     pub(super) fn event_stream_seconds() -> u64 {
         600
-    }
-    pub(super) fn client_tokens_per_minute() -> u32 {
-        300_000
-    }
-    pub(super) fn tenant_tokens_per_minute() -> u32 {
-        600_000
-    }
-    pub(super) fn address_requests_per_minute() -> u32 {
-        600_000
-    }
-    pub(super) fn client_failures_per_minute() -> u32 {
-        6_000
-    }
-    pub(super) fn address_failures_per_minute() -> u32 {
-        60_000
-    }
-    pub(super) fn token_per_request_per_minute() -> u32 {
-        300
-    }
-    pub(super) fn usage_flush_seconds() -> u64 {
-        15
     }
 }
 
@@ -334,9 +314,7 @@ impl RawConfig {
         if self.tls_client_certificates && tls.is_none() {
             return bad("tls_client_certificates", "needs tls_bind");
         }
-        let Some(trusted_proxies) = networks(&self.trusted_proxies) else {
-            return bad("trusted_proxies", "must be addresses or networks, separated by commas");
-        };
+        let trusted_proxies = limits::networks("trusted_proxies", &self.trusted_proxies)?;
         if let Some(issuer) = &self.issuer
             && (!issuer.starts_with("http") || !issuer.contains("://") || issuer.ends_with('/'))
         {
@@ -389,9 +367,7 @@ impl RawConfig {
         if outgoing_allowed_hosts.iter().any(|host| host.contains(['/', '@', '*'])) {
             return bad("outgoing_allowed_hosts", "must be names of hosts, separated by commas");
         }
-        if !(1..=60).contains(&self.usage_flush_seconds) {
-            return bad("usage_flush_seconds", "must be 1 to 60");
-        }
+        let usage_flush = limits::usage_flush(self.usage_flush_seconds)?;
         Ok(Config {
             bind: self.bind,
             health_bind: self.health_bind,
@@ -431,13 +407,7 @@ impl RawConfig {
                 address_failures: self.address_failures_per_minute,
             },
             token_per_request_per_minute: self.token_per_request_per_minute,
-            usage_flush: Duration::from_secs(self.usage_flush_seconds),
+            usage_flush,
         })
     }
-}
-
-/// Networks, and addresses as networks of one.
-fn networks(list: &str) -> Option<Vec<IpNet>> {
-    let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
-    list.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect()
 }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use carnet::app::{self, App};
 use carnet::cli::keys::{self, KeysArguments};
 use carnet::cli::regions::{self, RegionsArguments};
+use carnet::cli::secrets::{self, SecretsArguments};
 use carnet::config::Config;
 use carnet::dev::{self, DevOptions};
 use carnet::manage::bootstrap::bootstrap;
@@ -51,6 +52,8 @@ enum Command {
     /// See how the signing keys are doing; make one, let it sign, take out one that is compromised. What master keys
     /// are needed for.
     Keys(KeysArguments),
+    /// See when the secrets of a service account were last used; rotate one, and retire it when it is used no more.
+    Secrets(SecretsArguments),
     /// Print a new master key for the setting `master_keys`.
     MasterKey {
         /// Its name, 1 to 16 of a-z, 0-9 and '-'. A new key needs a new name.
@@ -171,6 +174,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Keys(arguments) => {
             keys::run(arguments).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Secrets(arguments) => {
+            secrets::run(arguments).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::MasterKey { id } => {

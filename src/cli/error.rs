@@ -55,6 +55,17 @@ pub enum CliError {
         /// What the server says.
         why: String,
     },
+    /// Nobody said whose account it is.
+    #[error("whose service account is it? Name it by its client ID, or give --tenant (CARNET_TSG_ID)")]
+    NoTenant,
+    /// There is none of this name.
+    #[error("there is no service account {0} within your reach: check its client ID")]
+    NoSuchAccount(String),
+    /// It has none that works, or several, or not the one that was named.
+    #[error(
+        "which secret of {0}? `carnet secrets list {0}` shows them; name one that is valid with --secret"
+    )]
+    WhichSecret(String),
     /// A problem, and what can be done about it.
     #[error("{problem}{next}")]
     Refused {

@@ -8,6 +8,9 @@ mod error;
 mod key_table;
 pub mod keys;
 pub mod regions;
+mod secret_table;
+mod secret_waiting;
+pub mod secrets;
 mod table;
 mod waiting;
 

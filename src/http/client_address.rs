@@ -12,6 +12,7 @@ use crate::outgoing::is_public;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED: &str = "forwarded";
+static WARNED: Once = Once::new();
 /// The most hops that are looked at, from the near end.
 const MOST_HOPS: usize = 32;
 
@@ -35,7 +36,6 @@ impl TrustedProxies {
         if !forwards || is_public(peer) {
             return Some(peer);
         }
-        static WARNED: Once = Once::new();
         WARNED.call_once(|| {
             tracing::warn!(%peer, "a proxy forwards requests and is not in trusted_proxies: nobody knows where clients are");
         });
@@ -51,7 +51,7 @@ impl TrustedProxies {
     /// The nearest hop that is no proxy of ours. Each proxy adds whom it heard from at the end, so that what the client wrote
     /// is further away than what we trust. A proxy sets or removes `X-Forwarded-For`; `Forwarded` is read where that is not there.
     fn forwarded(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let x = hops(headers, X_FORWARDED_FOR, |hop| read_node(hop));
+        let x = hops(headers, X_FORWARDED_FOR, read_node);
         let hops = if headers.contains_key(X_FORWARDED_FOR) { x } else { hops(headers, FORWARDED, read_for) };
         let mut nearest = Some(peer);
         for hop in hops.into_iter().rev().take(MOST_HOPS) {

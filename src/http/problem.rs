@@ -254,6 +254,9 @@ fn status(error: &ManageError) -> StatusCode {
         E::NotFound => StatusCode::NOT_FOUND,
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
         E::OwnTenant
+        | E::QuotaFromAbove
+        | E::SecretInUse(_)
+        | E::NoOtherSecret
         | E::TenantTooLarge
         | E::LicenseExists(_)
         | E::LicenseEnded

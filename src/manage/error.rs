@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::service_accounts::retire::InUse;
 use crate::domain::ids::NoRandomness;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::NoSlug;
@@ -48,6 +49,9 @@ pub enum ManageError {
     /// Nobody locks himself out.
     #[error("Your own token is for this tenant; it can be suspended from above only.")]
     OwnTenant,
+    /// Nobody raises what he is limited by.
+    #[error("Your own token is for this tenant; its quota is set from above only.")]
+    QuotaFromAbove,
     /// It cannot be done in one transaction, however often it is tried.
     #[error(
         "The tenant has more service accounts than its status can be changed for at once; nothing was changed. \
@@ -89,6 +93,14 @@ pub enum ManageError {
     /// There is nothing left to delete.
     #[error("The secret has expired: it is accepted nowhere, for good.")]
     SecretExpired,
+    /// It would be missed.
+    #[error("{0}")]
+    SecretInUse(InUse),
+    /// Its account could not authenticate any more.
+    #[error(
+        "The account has no other secret that is valid in every region, and no key; make one first. now retires this one all the same."
+    )]
+    NoOtherSecret,
     /// Only a secret that works can be rotated.
     #[error("The secret is not valid, so nothing can take its place; make another one.")]
     SecretNotActive,
@@ -232,7 +244,7 @@ impl ManageError {
             Self::StaleEtag(_) => "stale_etag",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::NotADescendant { .. } => "not_a_descendant",
-            Self::OwnTenant => "own_tenant",
+            Self::OwnTenant | Self::QuotaFromAbove => "own_tenant",
             Self::TenantTooLarge => "tenant_too_large",
             Self::UnknownProduct { .. } => "unknown_product",
             Self::EndsInPast => "ends_in_past",
@@ -243,6 +255,8 @@ impl ManageError {
             Self::ExpiresInPast => "expires_in_past",
             Self::TooManySecrets => "too_many_secrets",
             Self::SecretExpired => "secret_expired",
+            Self::SecretInUse(_) => "secret_in_use",
+            Self::NoOtherSecret => "no_other_secret",
             Self::SecretNotActive => "secret_not_active",
             Self::RotationUnderWay => "rotation_under_way",
             Self::KeysOrAddress => "keys_or_jwks_uri",
@@ -310,6 +324,9 @@ impl ManageError {
             | Self::StaleEtag(_)
             | Self::IdempotencyKeyReused
             | Self::OwnTenant
+            | Self::QuotaFromAbove
+            | Self::SecretInUse(_)
+            | Self::NoOtherSecret
             | Self::TenantTooLarge
             | Self::LicenseExists(_)
             | Self::LicenseEnded

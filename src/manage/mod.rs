@@ -35,6 +35,7 @@ pub mod expected;
 pub mod licenses;
 pub mod once;
 pub mod page;
+pub mod quotas;
 pub mod receipts;
 pub mod regions;
 pub mod roles;

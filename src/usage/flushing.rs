@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::Usage;
@@ -28,7 +28,8 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// The task that does so.
 pub struct Flushing {
-    stop: CancellationToken,
+    /// Given up, it stops as well.
+    stop: DropGuard,
     task: JoinHandle<()>,
 }
 
@@ -54,12 +55,12 @@ impl Flushing {
             pruned: Instant::now(),
         };
         let task = actix_web::rt::spawn(flusher.run(every, stop.clone()));
-        Self { stop, task }
+        Self { stop: stop.drop_guard(), task }
     }
 
     /// Writes the rest down, if that does not take long. To be called when nothing is answered any more.
     pub async fn stop(self) {
-        self.stop.cancel();
+        drop(self.stop);
         drop(self.task.await);
     }
 }

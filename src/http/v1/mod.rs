@@ -12,6 +12,7 @@ mod catalogue;
 mod client_certificates;
 mod client_keys;
 mod licenses;
+mod quotas;
 mod receipts;
 mod regions;
 mod roles;
@@ -37,6 +38,7 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/master-keys", [get(signing_keys::master_keys)]);
     routes.at("/v1/tenants", [get(tenants::list), post(tenants::create)]);
     routes.at("/v1/tenants/{tsg_id}", [get(tenants::find), patch(tenants::change)]);
+    routes.at("/v1/tenants/{tsg_id}/quota", [get(quotas::find), put(quotas::replace)]);
     routes.at("/v1/tenants/{tsg_id}/licenses", [get(licenses::list), post(licenses::create)]);
     routes.at("/v1/tenants/{tsg_id}/licenses/{license_id}", [get(licenses::find), patch(licenses::change)]);
     routes.at(
@@ -55,6 +57,14 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/rotate",
         [post(secrets::rotate)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/retirement",
+        [get(secrets::retirement)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/retire",
+        [post(secrets::retire)],
     );
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/receipt",

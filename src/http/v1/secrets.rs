@@ -12,6 +12,7 @@ use crate::domain::tenant::TsgId;
 use crate::http::ask::{Ask, Id};
 use crate::http::body::Optional;
 use crate::http::problem::Problem;
+use crate::manage::service_accounts::retire::Retiring;
 use crate::manage::service_accounts::rotate::Rotation;
 use crate::manage::service_accounts::secrets::{NewSecret, SecretAt};
 use crate::manage::{Manage, Patience};
@@ -66,6 +67,20 @@ pub async fn rotate(
     let location = location(old.tsg_id, old.account, &new.shown.credential_id);
     let body = Created { shown: &new.shown, client_secret: new.secret.as_ref().map(Secret::expose) };
     Answer::created(location).replayed(made.replayed).unversioned(&body, made.value.receipt.as_ref())
+}
+
+pub async fn retirement(manage: web::Data<Manage>, ask: Ask<Path>) -> Result<HttpResponse, Problem> {
+    answer::plain(&manage.secret_retirement(&ask.caller, at(&ask.path)).await?)
+}
+
+pub async fn retire(
+    manage: web::Data<Manage>,
+    ask: Ask<Path, (Patience, Optional<Retiring>)>,
+) -> Result<HttpResponse, Problem> {
+    // Retiring twice is retiring once, whatever key it comes with.
+    let (patience, Optional { body, once: _ }) = ask.rest;
+    let gone = manage.retire_secret(&ask.caller, at(&ask.path), &body, patience).await?;
+    answer::withdrawn(&gone, &ask.path.0).receipt(gone.receipt.as_ref())
 }
 
 pub async fn remove(manage: web::Data<Manage>, ask: Ask<Path, Patience>) -> Result<HttpResponse, Problem> {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::change::found;
 use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::credential_id::CredentialId;
+use crate::domain::last_use::LastUse;
 use crate::domain::public_key::PublicMembers;
 use crate::domain::record::{ClientKeyPart, ClientKeys, KeyAddressPart};
 use crate::domain::rights::Permission;
@@ -20,7 +21,7 @@ use crate::outgoing::Outgoing;
 use crate::store::caller::Hold;
 use crate::store::client_keys::{self, Revised};
 use crate::store::service_accounts::ServiceAccount;
-use crate::store::{Tx, receipts};
+use crate::store::{StoreError, Tx, receipts, usage};
 use crate::token::client_jwks::{ClientJwk, MOST_CLIENT_KEYS, read_all};
 
 /// Keys to put in the place of those that are there.
@@ -55,22 +56,28 @@ struct ShownKey {
     r#use: &'static str,
     #[serde(flatten)]
     key: PublicMembers,
+    #[serde(flatten)]
+    last_use: LastUse,
 }
 
 impl ShownKeys {
-    fn of(Revised { keys: ClientKeys { keys, jwks_uri }, revision }: Revised) -> Self {
+    async fn read(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Self, StoreError> {
+        let Revised { keys: ClientKeys { keys, jwks_uri }, revision } =
+            client_keys::find(tx, tsg_id, account).await?;
+        let mut uses = usage::of_account(tx, tsg_id, account).await?;
         let shown = |ClientKeyPart { credential_id, kid, alg, key }: ClientKeyPart| ShownKey {
             credential_id,
             kid,
             alg,
             r#use: "sig",
             key: key.members(),
+            last_use: uses.remove(&credential_id.to_string()).unwrap_or_default(),
         };
-        Self {
+        Ok(Self {
             keys: keys.into_iter().map(shown).collect(),
             jwks_uri: jwks_uri.map(|address| address.uri),
             revision,
-        }
+        })
     }
 }
 
@@ -107,7 +114,7 @@ impl Manage {
             let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::ServiceAccount)?;
             found(tx, tsg_id, account).await?;
-            Ok(ShownKeys::of(client_keys::find(tx, tsg_id, account).await?))
+            Ok(ShownKeys::read(tx, tsg_id, account).await?)
         };
         Ok(self.in_tenant("client_keys.find", tsg_id, find).await?.value)
     }
@@ -170,7 +177,7 @@ async fn write(
     if before.keys == after {
         // Who asks again waits for what was withdrawn before.
         let told = receipts::name_of_credential(tx, tsg_id, client_id).await?;
-        return Ok((ShownKeys::of(before), told));
+        return Ok((ShownKeys::read(tx, tsg_id, *id).await?, told));
     }
     client_keys::replace(tx, account, &before.keys, &after).await?;
     let named = |keys: &[ClientKeyPart]| keys.iter().map(|key| key.credential_id).collect::<Vec<_>>();
@@ -181,5 +188,5 @@ async fn write(
         "before": { "keys": named(&before.keys.keys), "jwks_uri": before.keys.jwks_uri.map(|address| address.uri) },
     });
     record(tx, caller, tsg_id, action, &id.to_string(), details).await?;
-    Ok((ShownKeys::of(client_keys::find(tx, tsg_id, *id).await?), None))
+    Ok((ShownKeys::read(tx, tsg_id, *id).await?, None))
 }

@@ -16,12 +16,14 @@ use crate::domain::tenant::{TsgId, client_id, slug};
 use crate::store::caller::Hold;
 use crate::store::client_secrets::{self, ClientSecret, NewClientSecret};
 use crate::store::service_accounts::{self, ServiceAccount};
+use crate::store::usage::{self, Advice};
 use crate::store::{Inserted, Tx};
 
 pub mod actors;
 pub mod certificates;
 pub mod change;
 pub mod client_keys;
+pub mod retire;
 pub mod rotate;
 pub mod secrets;
 
@@ -53,6 +55,8 @@ pub struct Shown {
     pub account: ServiceAccount,
     /// Its secrets, oldest first.
     pub secrets: Vec<ClientSecret>,
+    /// What could be better about how it uses this service.
+    pub advice: Vec<Advice>,
 }
 
 /// A new account, with its first secret unless this is a replay.
@@ -195,7 +199,8 @@ impl Manage {
 async fn read(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<Shown, ManageError> {
     let account = service_accounts::find(tx, tsg_id, id).await?.ok_or(ManageError::NotFound)?;
     let secrets = client_secrets::list(tx, tsg_id, &[id]).await?;
-    Ok(Shown { account, secrets })
+    let advice = usage::advice(tx, tsg_id, &[id]).await?.into_values().collect();
+    Ok(Shown { account, secrets, advice })
 }
 
 async fn with_secrets(
@@ -205,9 +210,11 @@ async fn with_secrets(
 ) -> Result<Vec<Shown>, ManageError> {
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.id).collect();
     let all = client_secrets::list(tx, tsg_id, &ids).await?;
-    let shown = |account: ServiceAccount| {
+    let mut advice = usage::advice(tx, tsg_id, &ids).await?;
+    let mut shown = |account: ServiceAccount| {
         let own = all.iter().filter(|secret| secret.service_account_id == account.id);
-        Shown { secrets: own.cloned().collect(), account }
+        let advice = advice.remove(&account.id).into_iter().collect();
+        Shown { secrets: own.cloned().collect(), advice, account }
     };
-    Ok(accounts.into_iter().map(shown).collect())
+    Ok(accounts.into_iter().map(&mut shown).collect())
 }
