@@ -33,8 +33,6 @@ pub fn host(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn neighbours_share_a_network_and_strangers_do_not() {
         let of = |text: &str| super::of(text.parse().expect("an address")).to_string();

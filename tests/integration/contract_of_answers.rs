@@ -67,8 +67,12 @@ fn account() -> Answer {
             "status": "pending",
             "created_at": "2026-11-22T08:30:00Z",
             "expires_at": null,
-            "replaces": null
-        }]
+            "replaces": null,
+            "last_used_at": "2026-11-22T08:45:00Z",
+            "last_used_address": "2001:db8:1:2::7",
+            "last_used_network": "2001:db8:1::/48"
+        }],
+        "advice": []
     });
     Answer::of("GET", ACCOUNT, 200, &[("etag", "\"1\"")], body)
 }
