@@ -10,15 +10,15 @@ use ipnet::IpNet;
 use super::ConfigError;
 
 pub(super) fn client_tokens_per_minute() -> u32 {
-    300_000
+    1_200_000
 }
 
 pub(super) fn tenant_tokens_per_minute() -> u32 {
-    600_000
+    2_400_000
 }
 
 pub(super) fn address_requests_per_minute() -> u32 {
-    600_000
+    2_400_000
 }
 
 pub(super) fn client_failures_per_minute() -> u32 {

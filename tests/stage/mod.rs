@@ -273,6 +273,12 @@ impl Stage {
             ("CARNET_POLL_INTERVAL_MS", "100".to_owned()),
             ("CARNET_DATABASE_CONNECTIONS", "12".to_owned()),
             ("CARNET_WORKERS", "1".to_owned()),
+            // All the load comes from one address, and much of it is meant to be refused.
+            ("CARNET_CLIENT_TOKENS_PER_MINUTE", "0".to_owned()),
+            ("CARNET_TENANT_TOKENS_PER_MINUTE", "0".to_owned()),
+            ("CARNET_ADDRESS_REQUESTS_PER_MINUTE", "0".to_owned()),
+            ("CARNET_CLIENT_FAILURES_PER_MINUTE", "0".to_owned()),
+            ("CARNET_ADDRESS_FAILURES_PER_MINUTE", "0".to_owned()),
             ("CARNET_LOG", self.options.log.clone()),
             ("CARNET_LOG_FORMAT", "json".to_owned()),
         ];
