@@ -41,12 +41,14 @@ enum What {
     },
     /// Let a published key sign, if every verifier can have it by now.
     Promote {
-        /// Which.
+        /// Which. One in sixty-four begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
     /// Take a compromised key out at once: what it signed is refused. Waits until every server does so.
     Revoke {
-        /// Which.
+        /// Which. One in sixty-four begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Why; kept with the key.
         #[arg(long)]
