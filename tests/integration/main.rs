@@ -47,7 +47,6 @@ mod outages;
 mod poisoned_redis;
 mod private_key_jwt;
 mod protected_resource;
-mod private_key_jwt_forged;
 mod quotas;
 mod readme_walk;
 mod receipts_are_kept;
