@@ -1,23 +1,8 @@
--- Clients that prove themselves by a certificate (RFC 8705), and tokens that are bound to one.
+-- What is made of all the tables that an account has: its record, and what its caller may do.
 
--- What an account's certificates say, or which they are, and whether its tokens are bound to them. Nothing of it is ever
--- pending. The row stays when there are none any more: a revision is never counted twice.
-CREATE TABLE client_certificates (
-    service_account_id uuid PRIMARY KEY,
-    tsg_id       text NOT NULL REFERENCES tenant,
-    name         jsonb,                     -- {credential_id, kind, text, compared}
-    certificates jsonb NOT NULL,            -- [{credential_id, subject, expires_at}]
-    bound        boolean NOT NULL,
-    revision     integer NOT NULL DEFAULT 1,
-    changed_at   timestamptz NOT NULL DEFAULT now(),
-    FOREIGN KEY (tsg_id, service_account_id) REFERENCES service_account (tsg_id, id),
-    CHECK (name IS NULL OR certificates = '[]')
-);
-ALTER TABLE client_certificates ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON client_certificates TO carnet_tenant USING (tsg_id = current_tsg()) WITH CHECK (tsg_id = current_tsg());
-GRANT SELECT, INSERT, UPDATE ON client_certificates TO carnet_tenant;
-
--- As in V11, with certificates.
+-- The record that regions cache, one row per credential. Only what may still authenticate is in it: what is revoking, revoked or
+-- inactive is absent, and absence is never answered from a cache. What a program of before does not know is left out where there is
+-- none of it, so that it can read the rest.
 CREATE OR REPLACE VIEW credential_record AS
 SELECT c.credential, c.version, jsonb_build_object(
     'credential', c.credential,
@@ -60,12 +45,30 @@ SELECT c.credential, c.version, jsonb_build_object(
     SELECT jsonb_build_object('client_certificates', jsonb_build_object(
         'name', cc.name, 'certificates', cc.certificates, 'bound', cc.bound))
     FROM client_certificates cc
-    WHERE cc.service_account_id = a.id AND (cc.name IS NOT NULL OR cc.certificates <> '[]' OR cc.bound)), '{}') AS record
+    WHERE cc.service_account_id = a.id AND (cc.name IS NOT NULL OR cc.certificates <> '[]' OR cc.bound)), '{}'
+) || coalesce((
+    SELECT jsonb_build_object('may_act', m.actors)
+    FROM may_act m
+    WHERE m.service_account_id = a.id AND m.actors <> '{}'), '{}'
+) || coalesce((
+    SELECT jsonb_build_object('revoked_tokens', jsonb_agg(rt.token ORDER BY rt.token))
+    FROM revoked_token rt
+    WHERE rt.credential = c.credential
+    HAVING count(*) > 0), '{}'
+) || coalesce((
+    SELECT jsonb_build_object('statuses', jsonb_agg(jsonb_build_object(
+        'credential_id', ts.credential_id,
+        'api_key_id', ts.api_key_id,
+        'list', ts.list,
+        'idx', ts.idx) ORDER BY ts.list, ts.idx))
+    FROM token_status ts
+    WHERE ts.credential = c.credential AND ts.gone_at IS NULL
+    HAVING count(*) > 0), '{}') AS record
 FROM credential c
 JOIN service_account a ON a.client_id = c.credential
 JOIN tenant t ON t.tsg_id = a.tsg_id;
 
--- As in V11. What a caller proved itself by may be a certificate as well.
+-- As in V7. What a caller proved itself by may be a key or a certificate as well as a secret.
 CREATE OR REPLACE FUNCTION caller_rights(
     p_client_id text, p_credential_id text, p_token_tsg text, p_tsg_id text,
     p_holds boolean, p_account uuid, p_changes_it boolean,
