@@ -14,6 +14,8 @@ use serde::Deserialize;
 use crate::domain::profile::Profile;
 use crate::limits::LimitOptions;
 
+mod checks;
+mod defaults;
 mod limits;
 
 /// Variables of the environment that begin as settings do and are none: those that `carnet dev` gives to
@@ -125,63 +127,6 @@ pub struct RawConfig {
     token_per_request_per_minute: u32,
     #[serde(default = "limits::usage_flush_seconds")]
     usage_flush_seconds: u64,
-}
-
-mod defaults {
-    pub(super) fn bind() -> String {
-        "127.0.0.1:8080".to_owned()
-    }
-    pub(super) fn domain() -> String {
-        "carnet.local".to_owned()
-    }
-    pub(super) fn region() -> String {
-        "local".to_owned()
-    }
-    pub(super) fn database_connections() -> usize {
-        20
-    }
-    pub(super) fn database_timeout_ms() -> u64 {
-        2_000
-    }
-    pub(super) fn redis_timeout_ms() -> u64 {
-        100
-    }
-    pub(super) fn lease_seconds() -> u64 {
-        30
-    }
-    pub(super) fn poll_interval_ms() -> u64 {
-        200
-    }
-    pub(super) fn revoke_wait_seconds() -> u64 {
-        40
-    }
-    pub(super) fn quarantine_seconds() -> u64 {
-        60
-    }
-    pub(super) fn audit_seconds() -> u64 {
-        600
-    }
-    pub(super) fn signing_key_days() -> u64 {
-        90
-    }
-    pub(super) fn floor_limit() -> usize {
-        100_000
-    }
-    pub(super) fn memory_records() -> u64 {
-        100_000
-    }
-    pub(super) fn workers() -> usize {
-        std::thread::available_parallelism().map_or(2, usize::from)
-    }
-    pub(super) fn shutdown_seconds() -> u64 {
-        10
-    }
-    pub(super) fn event_streams() -> usize {
-        512
-    }
-    pub(super) fn event_stream_seconds() -> u64 {
-        600
-    }
 }
 
 /// A certificate and its key, and where they are shown.
@@ -302,6 +247,7 @@ impl RawConfig {
     /// # Errors
     /// [`ConfigError::Value`].
     pub fn validate(self) -> Result<Config, ConfigError> {
+        self.check()?;
         let bad = |setting, what: &str| Err(ConfigError::Value { setting, what: what.to_owned() });
         let tls = match (self.tls_bind, self.tls_certificate_file, self.tls_key_file) {
             (None, None, None) => None,
@@ -315,59 +261,11 @@ impl RawConfig {
             return bad("tls_client_certificates", "needs tls_bind");
         }
         let trusted_proxies = limits::networks("trusted_proxies", &self.trusted_proxies)?;
-        if let Some(issuer) = &self.issuer
-            && (!issuer.starts_with("http") || !issuer.contains("://") || issuer.ends_with('/'))
-        {
-            return bad("issuer", "must be a URL without a trailing slash");
-        }
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.region.is_empty() || self.region.len() > 32 || !self.region.chars().all(plain) {
-            return bad("region", "must be 1 to 32 of a-z, 0-9 and '-'");
-        }
-        if self.domain.is_empty() || !self.domain.chars().all(|c| plain(c) || c == '.') {
-            return bad("domain", "must be a domain name in lower case");
-        }
-        if !(10..=10_000).contains(&self.database_connections) {
-            return bad("database_connections", "must be 10 to 10000");
-        }
-        if !(50..=60_000).contains(&self.database_timeout_ms) {
-            return bad("database_timeout_ms", "must be 50 to 60000");
-        }
-        if !(1..=10_000).contains(&self.redis_timeout_ms) {
-            return bad("redis_timeout_ms", "must be 1 to 10000");
-        }
-        if !(2..=600).contains(&self.lease_seconds) {
-            return bad("lease_seconds", "must be 2 to 600");
-        }
-        if !(10..=5_000).contains(&self.poll_interval_ms)
-            || self.poll_interval_ms * 4 > self.lease_seconds * 1_000
-        {
-            return bad("poll_interval_ms", "must be 10 to 5000, and at most a quarter of the lease");
-        }
-        if !(self.lease_seconds..=3_600).contains(&self.quarantine_seconds) {
-            return bad("quarantine_seconds", "must be at least lease_seconds, and at most 3600");
-        }
-        if !(1..=86_400).contains(&self.audit_seconds) {
-            return bad("audit_seconds", "must be 1 to 86400");
-        }
-        if !(1..=3_650).contains(&self.signing_key_days) {
-            return bad("signing_key_days", "must be 1 to 3650");
-        }
-        if !(1_000..=10_000_000).contains(&self.floor_limit) {
-            return bad("floor_limit", "must be 1000 to 10000000");
-        }
-        if !(1..=3_600).contains(&self.event_stream_seconds) {
-            return bad("event_stream_seconds", "must be 1 to 3600");
-        }
-        if self.workers == 0 {
-            return bad("workers", "must be at least 1");
-        }
         let hosts = self.outgoing_allowed_hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
         let outgoing_allowed_hosts: Vec<String> = hosts.map(str::to_owned).collect();
         if outgoing_allowed_hosts.iter().any(|host| host.contains(['/', '@', '*'])) {
             return bad("outgoing_allowed_hosts", "must be names of hosts, separated by commas");
         }
-        let usage_flush = limits::usage_flush(self.usage_flush_seconds)?;
         Ok(Config {
             bind: self.bind,
             health_bind: self.health_bind,
@@ -407,7 +305,7 @@ impl RawConfig {
                 address_failures: self.address_failures_per_minute,
             },
             token_per_request_per_minute: self.token_per_request_per_minute,
-            usage_flush,
+            usage_flush: Duration::from_secs(self.usage_flush_seconds),
         })
     }
 }

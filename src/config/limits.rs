@@ -3,7 +3,6 @@
 //! The defaults are for a server of many cores and fleets that share a client: nobody meets them who does not do harm.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -47,14 +46,6 @@ pub(super) fn networks(setting: &'static str, list: &str) -> Result<Vec<IpNet>, 
     })
 }
 
-/// How often uses are written down.
-pub(super) fn usage_flush(seconds: u64) -> Result<Duration, ConfigError> {
-    if (1..=60).contains(&seconds) {
-        return Ok(Duration::from_secs(seconds));
-    }
-    Err(ConfigError::Value { setting: "usage_flush_seconds", what: "must be 1 to 60".to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +59,5 @@ mod tests {
         for bad in ["10.0.0.0/33", "proxy.example", "10.0.0.0/8 192.0.2.7"] {
             assert!(read(bad).expect_err("no network").starts_with("trusted_proxies: "), "{bad}");
         }
-        assert!(usage_flush(0).is_err() && usage_flush(61).is_err() && usage_flush(15).is_ok());
     }
 }

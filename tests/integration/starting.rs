@@ -163,6 +163,9 @@ async fn settings_that_cannot_work_name_themselves() {
         ("audit_seconds", json!(0)),
         ("database_connections", json!(9)),
         ("redis_timeout_ms", json!(60_000)),
+        ("quarantine_seconds", json!(29)),
+        ("usage_flush_seconds", json!(61)),
+        ("trusted_proxies", json!("proxy.example")),
         ("poll_interval_ms", json!(60_000)),
         ("tls_bind", json!("127.0.0.1:0")),
     ] {

@@ -43,9 +43,9 @@ pub(super) async fn issue_token(
     };
     let used_header = request.headers().contains_key(AUTHORIZATION);
     match answer(&request, &issuer, &body, from).await {
-        Ok(issued) => {
+        Ok(token) => {
             metrics::counter!("carnet_tokens_total", "outcome" => "issued").increment(1);
-            granted(issued)
+            granted(token)
         }
         Err(error) => refused(&error, used_header),
     }
