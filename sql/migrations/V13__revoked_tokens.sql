@@ -94,44 +94,39 @@ BEGIN
     END IF;
 END $$;
 
--- The pairs of these credentials as their records are now: every credential_id that there is in a record, of whatever kind, with
--- every key and with none.
-CREATE FUNCTION token_pairs(p_credentials text[]) RETURNS TABLE (credential text, credential_id text, api_key_id bigint)
-LANGUAGE sql STABLE AS $$
-    SELECT DISTINCT r.credential, p.id #>> '{}', k.id
-    FROM credential_record r
-    CROSS JOIN LATERAL jsonb_path_query(r.record - 'statuses', '$.**.credential_id') AS p (id)
-    CROSS JOIN LATERAL (
-        SELECT NULL::bigint UNION ALL SELECT key::bigint FROM jsonb_path_query(r.record, '$.keys[*].api_key_id') AS key
-    ) AS k (id)
-    WHERE r.credential = ANY (p_credentials)
-$$;
-
--- New pairs get places, and those of which a part is gone are marked for as long as it is.
-CREATE FUNCTION note_token_statuses(p_credentials text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Pairs are made of every credential_id that there is in a record, of whatever kind, with every key and with none. New ones get
+-- places, and those of which a part is gone are marked for as long as it is. Everybody's changes wait meanwhile: one account after
+-- the other, in statements that are planned once, and never compiled, which would take a second.
+CREATE FUNCTION note_token_statuses(p_credentials text[]) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
 DECLARE
-    v_pairs jsonb := (SELECT jsonb_agg(to_jsonb(t)) FROM token_pairs(p_credentials) t);
     p record;
     n record;
+    v_credential text;
+    v_record jsonb;
+    v_ids text[];
+    v_keys bigint[];
 BEGIN
-    UPDATE token_status s SET gone_at = CASE WHEN s.gone_at IS NULL THEN clock_timestamp() END
-    WHERE s.credential = ANY (p_credentials)
-      AND (s.gone_at IS NULL) <> EXISTS (
-          SELECT 1 FROM jsonb_to_recordset(v_pairs) AS t (credential text, credential_id text, api_key_id bigint)
-          WHERE (t.credential, t.credential_id) = (s.credential, s.credential_id)
-            AND t.api_key_id IS NOT DISTINCT FROM s.api_key_id);
-    IF EXISTS (SELECT 1 FROM instance WHERE lease_until > clock_timestamp() AND NOT reads_statuses) THEN
-        RETURN;
-    END IF;
-    FOR p IN
-        SELECT t.* FROM jsonb_to_recordset(v_pairs) AS t (credential text, credential_id text, api_key_id bigint)
-        LEFT JOIN token_status s ON (s.credential, s.credential_id) = (t.credential, t.credential_id)
-            AND s.api_key_id IS NOT DISTINCT FROM t.api_key_id
-        WHERE s.credential IS NULL ORDER BY t.credential, t.credential_id, t.api_key_id
-    LOOP
-        SELECT * INTO n FROM next_token_status();
-        INSERT INTO token_status (list, idx, credential, credential_id, api_key_id)
-        VALUES (n.list, n.idx, p.credential, p.credential_id, p.api_key_id);
+    FOREACH v_credential IN ARRAY p_credentials LOOP
+        SELECT record - 'statuses' INTO v_record FROM credential_record WHERE credential = v_credential;
+        CONTINUE WHEN NOT FOUND;
+        v_ids := ARRAY(SELECT DISTINCT jsonb_array_elements_text(jsonb_path_query_array(v_record, '$.**.credential_id')));
+        v_keys := ARRAY(SELECT (key ->> 'api_key_id')::bigint FROM jsonb_array_elements(v_record -> 'keys') AS key);
+        UPDATE token_status s SET gone_at = CASE WHEN s.gone_at IS NULL THEN clock_timestamp() END
+        WHERE s.credential = v_credential
+          AND (s.gone_at IS NULL) <> (s.credential_id = ANY (v_ids) AND (s.api_key_id IS NULL OR s.api_key_id = ANY (v_keys)));
+        FOR p IN
+            SELECT id, key FROM unnest(v_ids) AS id CROSS JOIN unnest(v_keys || NULL::bigint) AS key
+            WHERE NOT EXISTS (SELECT 1 FROM token_status s WHERE s.credential = v_credential AND s.credential_id = id
+                              AND s.api_key_id IS NOT DISTINCT FROM key)
+            ORDER BY id, key
+        LOOP
+            IF EXISTS (SELECT 1 FROM instance WHERE lease_until > clock_timestamp() AND NOT reads_statuses) THEN
+                EXIT;
+            END IF;
+            SELECT * INTO n FROM next_token_status();
+            INSERT INTO token_status (list, idx, credential, credential_id, api_key_id)
+            VALUES (n.list, n.idx, v_credential, p.id, p.key);
+        END LOOP;
     END LOOP;
 END $$;
 
