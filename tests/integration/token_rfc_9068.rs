@@ -52,6 +52,7 @@ async fn rfc_9068_section_2_a_product_token_of_each_algorithm_says_all_that_it_m
             "product",
             "roles",
             "scope",
+            "status",
             "sub",
             "tsg_id",
         ];
@@ -91,6 +92,7 @@ async fn rfc_9068_section_2_2_a_management_token_names_no_key() {
             "jti",
             "roles",
             "scope",
+            "status",
             "sub",
             "tsg_id",
         ];
