@@ -180,19 +180,13 @@ impl Problem {
         match &self.header {
             Extra::None => {}
             Extra::Challenge(challenge) => {
-                let metadata = resource_metadata.map(|url| format!(", resource_metadata=\"{url}\""));
-                let metadata = metadata.unwrap_or_default();
-                answer.append_header((header::WWW_AUTHENTICATE, format!("{challenge}{metadata}")));
-                let proof = dpop::challenge(None);
-                answer.append_header((header::WWW_AUTHENTICATE, format!("{proof}{metadata}")));
+                for way in [(*challenge).to_owned(), dpop::challenge(None)] {
+                    answer.append_header((header::WWW_AUTHENTICATE, pointing(&way, resource_metadata)));
+                }
             }
             Extra::Proof(fault) => {
-                let metadata = resource_metadata.map(|url| format!(", resource_metadata=\"{url}\""));
-                let proof = dpop::challenge(Some(*fault));
-                answer.insert_header((
-                    header::WWW_AUTHENTICATE,
-                    format!("{proof}{}", metadata.unwrap_or_default()),
-                ));
+                let way = dpop::challenge(Some(*fault));
+                answer.insert_header((header::WWW_AUTHENTICATE, pointing(&way, resource_metadata)));
             }
             Extra::RetryAfter(seconds) => {
                 answer.insert_header((header::RETRY_AFTER, *seconds));
@@ -204,6 +198,11 @@ impl Problem {
         let json = serde_json::to_string(&body).unwrap_or_default();
         answer.content_type("application/problem+json").body(json)
     }
+}
+
+/// A challenge that says where the resource is described (RFC 9728 §5.1).
+fn pointing(challenge: &str, metadata: Option<&str>) -> String {
+    metadata.map_or_else(|| challenge.to_owned(), |url| format!("{challenge}, resource_metadata=\"{url}\""))
 }
 
 impl fmt::Display for Problem {

@@ -21,8 +21,11 @@ async fn stage() -> (Scene, Account, Holder) {
     (scene, account, Holder::new("ES256", ISSUER))
 }
 
+/// The challenges, each of which says where the resource is described (RFC 9728 §5.1).
 fn challenges(answer: &Answer) -> Vec<&str> {
-    answer.headers.get_all("www-authenticate").iter().map(|one| one.to_str().expect("ASCII")).collect()
+    let pointer = format!(r#", resource_metadata="{ISSUER}/.well-known/oauth-protected-resource""#);
+    let all = answer.headers.get_all("www-authenticate").iter().map(|one| one.to_str().expect("ASCII"));
+    all.map(|one| one.strip_suffix(&*pointer).expect("a pointer")).collect()
 }
 
 #[tokio::test]
