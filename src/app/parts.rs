@@ -90,7 +90,7 @@ impl Parts {
             masters: Arc::new(masters),
             rehash,
             accepted: Arc::default(),
-            status_lists: Arc::default(),
+            status_lists: Arc::new(StatusLists::new(config.profile.own_algorithm())),
             flights: Arc::new(flights),
             remote_keys: Arc::new(RemoteKeys::new(outgoing.clone(), Arc::clone(&clock))),
             once: Arc::new(Once::new(store.clone())),

@@ -41,7 +41,7 @@ impl RawConfig {
         [
             ("database_connections", count(self.database_connections), 10, 10_000),
             ("database_timeout_ms", self.database_timeout_ms, 50, 60_000),
-            ("redis_timeout_ms", self.redis_timeout_ms, 1, 10_000),
+            ("redis_timeout_ms", self.redis_timeout_ms, 1, 60_000),
             ("lease_seconds", self.lease_seconds, 2, 600),
             ("poll_interval_ms", self.poll_interval_ms, 10, 5_000),
             // Not before the lease of a region that is gone has ended.

@@ -30,9 +30,9 @@ impl Profile {
         self == Self::Standard || algorithm != Algorithm::RS256
     }
 
-    /// What tokens for the management API are signed with.
+    /// What is signed with that is for no product: tokens for the management API, answers about tokens, status lists.
     #[must_use]
-    pub fn management_algorithm(self) -> Algorithm {
+    pub fn own_algorithm(self) -> Algorithm {
         match self {
             Self::Standard => Algorithm::RS256,
             Self::Fapi2 => Algorithm::ES256,
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(assertions, [false, true, true, true]);
         let signatures = Algorithm::ALL.map(|algorithm| Profile::Fapi2.allows_signature(algorithm));
         assert_eq!(signatures, [false, true, true]);
-        assert!(Profile::Fapi2.allows_signature(Profile::Fapi2.management_algorithm()));
+        assert!(Profile::Fapi2.allows_signature(Profile::Fapi2.own_algorithm()));
         assert!(AssertionAlgorithm::ALL.into_iter().all(|any| Profile::Standard.allows_assertion(any)));
     }
 }

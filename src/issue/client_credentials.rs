@@ -64,7 +64,7 @@ impl Entitlement {
 
     pub fn algorithm(&self, profile: Profile) -> Algorithm {
         match self {
-            Self::Management => profile.management_algorithm(),
+            Self::Management => profile.own_algorithm(),
             Self::Product(key) => key.algorithm,
         }
     }

@@ -6,12 +6,9 @@ use serde::Serialize;
 use super::MAX_TOKEN_BYTES;
 use super::claims::AccessClaims;
 use super::signer::{SignError, SigningKey};
-use crate::domain::algorithm::Algorithm;
 
 /// The `typ` of a signed answer (RFC 9701 §5), so that it passes for no other kind of JWT.
 pub const INTROSPECTION_TYPE: &str = "token-introspection+jwt";
-/// What a signed answer is signed with (RFC 9701 §6: the default).
-pub const INTROSPECTION_ALGORITHM: Algorithm = Algorithm::RS256;
 /// What a signed answer has around what it says.
 const MOST_BYTES: usize = 2 * MAX_TOKEN_BYTES;
 
@@ -55,6 +52,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::algorithm::Algorithm;
     use crate::token::keyring::Keyring;
     use crate::token::tests::{claims, entry};
 
@@ -77,8 +75,8 @@ mod tests {
     /// RFC 9701 §8.1, and the other way round.
     #[test]
     fn rfc_9701_section_8_1_a_signed_answer_is_no_access_token() {
-        let keyring = Keyring::new(vec![entry(INTROSPECTION_ALGORITHM, true)]).unwrap();
-        let key = keyring.signer(INTROSPECTION_ALGORITHM).unwrap();
+        let keyring = Keyring::new(vec![entry(Algorithm::RS256, true)]).unwrap();
+        let key = keyring.signer(Algorithm::RS256).unwrap();
         let signed = Introspection::of(Some(&claims())).sign(key, "https://id.example", "a", 1).unwrap();
         assert_eq!(keyring.read(&signed).unwrap_err(), crate::token::rejected::Rejected::WrongType);
     }

@@ -14,15 +14,12 @@ use serde::Serialize;
 
 use super::claims::{StatusListEntry, TokenStatus};
 use super::signer::{SignError, SigningKey};
-use crate::domain::algorithm::Algorithm;
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
 use crate::domain::token_status::PLACES;
 
 /// The `typ` of a list (§5.1).
 pub const STATUS_LIST_TYPE: &str = "statuslist+jwt";
-/// What lists are signed with.
-pub const STATUS_LIST_ALGORITHM: Algorithm = Algorithm::RS256;
 /// For how long a verifier need not fetch a list again, seconds (§5.1 `ttl`).
 pub const TTL_SECONDS: i64 = 60;
 /// After how long a list is none any more, seconds.
@@ -139,10 +136,10 @@ mod tests {
 
     #[test]
     fn a_list_without_any_pattern_can_be_signed_and_is_no_access_token() {
-        let keyring = Keyring::new(vec![entry(STATUS_LIST_ALGORITHM, true)]).unwrap();
+        let keyring = Keyring::new(vec![entry(Algorithm::RS256, true)]).unwrap();
         let mut noise = vec![0; BYTES];
         SystemRandom::new().fill(&mut noise).unwrap();
-        let key = keyring.signer(STATUS_LIST_ALGORITHM).unwrap();
+        let key = keyring.signer(Algorithm::RS256).unwrap();
         let list = sign(key, "https://id.example", i64::MAX, &noise, i64::MAX - LIFETIME_SECONDS).unwrap();
         assert_eq!(keyring.read(&list).unwrap_err(), Rejected::WrongType);
     }

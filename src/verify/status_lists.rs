@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 
 use super::Verifier;
 use crate::directory::{Outage, Served};
-use crate::token::status_list::{self, NoList, STATUS_LIST_ALGORITHM};
+use crate::domain::algorithm::Algorithm;
+use crate::token::status_list::{self, NoList};
 
 /// The most lists that are kept; 16 KiB each at most.
 const KEPT: u64 = 256;
@@ -27,11 +28,14 @@ pub struct StatusLists {
     /// Held by who asks the authority.
     known: Mutex<Option<Served<Arc<[i64]>>>>,
     made: Cache<i64, Arc<Served<String>>>,
+    algorithm: Algorithm,
 }
 
-impl Default for StatusLists {
-    fn default() -> Self {
-        Self { known: Mutex::default(), made: Cache::new(KEPT) }
+impl StatusLists {
+    /// None yet; they will be signed with this.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self { known: Mutex::default(), made: Cache::new(KEPT), algorithm }
     }
 }
 
@@ -114,7 +118,7 @@ impl Verifier {
     async fn make(&self, list: i64) -> Result<Served<String>, StatusError> {
         let read = self.directory.read(async |store| store.status_list(list).await).await?;
         let keyring = self.keyring.load();
-        let key = keyring.signer(STATUS_LIST_ALGORITHM).ok_or(StatusError::NoKey)?;
+        let key = keyring.signer(self.status_lists.algorithm).ok_or(StatusError::NoKey)?;
         let bits = status_list::bits(read.value.given, &read.value.good);
         let signed = status_list::sign(key, &self.issuer, list, &bits, read.now.as_second())?;
         Ok(read.map(|_| signed))

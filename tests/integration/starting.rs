@@ -15,6 +15,9 @@ use crate::support::scene::Scene;
 use crate::support::server::Server;
 use crate::support::stores::{config, database, empty_database, redis_url, run_sql, sql_value};
 
+/// The longest that a start may take to get somewhere.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 async fn refusal(database_url: &str, settings: serde_json::Value) -> String {
     match Server::try_start(config(database_url, &redis_url(), &settings)).await {
         Ok(_) => panic!("it started"),
@@ -119,7 +122,7 @@ async fn a_postgres_that_hangs_is_waited_for_in_vain_for_a_while_and_named() {
 async fn asked_to_end_while_it_waits(stores: (&str, &str), hangs: impl Future) {
     let patient = [("CARNET_DATABASE_TIMEOUT_MS", "30000"), ("CARNET_REDIS_TIMEOUT_MS", "30000")];
     let mut process = Process::begin(stores, &patient, &[]);
-    let _hangs = hangs.await;
+    let _hangs = tokio::time::timeout(PATIENCE, hangs).await.expect("it does not get so far");
     let ended = process.ends(Signal::TERM, Duration::from_secs(2)).await.expect("it goes on waiting");
     assert!(ended.success(), "{ended}: {:?}", process.lines(""));
 }
@@ -162,7 +165,7 @@ async fn settings_that_cannot_work_name_themselves() {
         ("lease_seconds", json!(1)),
         ("audit_seconds", json!(0)),
         ("database_connections", json!(9)),
-        ("redis_timeout_ms", json!(60_000)),
+        ("redis_timeout_ms", json!(60_001)),
         ("quarantine_seconds", json!(29)),
         ("usage_flush_seconds", json!(61)),
         ("trusted_proxies", json!("proxy.example")),

@@ -8,7 +8,7 @@ use super::body;
 use super::error::refuse;
 use crate::directory::Outage;
 use crate::issue::{Client, TokenError, TokenIssuer};
-use crate::token::introspection::{INTROSPECTION_ALGORITHM, Introspection};
+use crate::token::introspection::Introspection;
 use crate::verify::Verifier;
 
 const JSON: &str = "application/json";
@@ -59,7 +59,7 @@ async fn answer(
 fn sign(told: &Introspection<'_>, issuer: &TokenIssuer, client: &Client) -> Result<String, TokenError> {
     let now = issuer.directory.clock().authority().ok_or(Outage::Unheard)?;
     let keyring = issuer.keyring.load();
-    let key = keyring.signer(INTROSPECTION_ALGORITHM).ok_or(TokenError::ServerError)?;
+    let key = keyring.signer(issuer.offer.profile.own_algorithm()).ok_or(TokenError::ServerError)?;
     let signed = told.sign(key, &issuer.issuer, &client.client_id, now.as_second());
     signed.map_err(|_| TokenError::ServerError)
 }

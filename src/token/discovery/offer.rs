@@ -33,7 +33,11 @@ impl AuthorizationServerMetadata {
         if offer.certificates {
             methods.push("self_signed_tls_client_auth");
         }
-        self.telling = self.telling.proving(methods, &self.token_endpoint_auth_signing_alg_values_supported);
+        self.telling = self.telling.proving(
+            offer.profile,
+            methods,
+            &self.token_endpoint_auth_signing_alg_values_supported,
+        );
         self.tls_client_certificate_bound_access_tokens = offer.certificates;
         self
     }
@@ -82,5 +86,10 @@ mod tests {
             document["token_endpoint_auth_signing_alg_values_supported"],
             json!(["PS256", "ES256", "EdDSA"])
         );
+        assert_eq!(document["introspection_signing_alg_values_supported"], json!(["ES256"]));
+        for at in ["introspection", "revocation"] {
+            let methods = &document[format!("{at}_endpoint_auth_methods_supported")];
+            assert_eq!(*methods, document["token_endpoint_auth_methods_supported"], "{at}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::auth_methods;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::assertion::AssertionAlgorithm;
-use crate::token::introspection::INTROSPECTION_ALGORITHM;
+use crate::domain::profile::Profile;
 
 /// RFC 8414 §2, RFC 9701 §7, RFC 9728 §4, draft-ietf-oauth-status-list §9.1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,8 +23,14 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    /// The same ways to prove oneself as at the token endpoint.
-    pub fn proving(mut self, methods: &[&'static str], algorithms: &[AssertionAlgorithm]) -> Self {
+    /// The same by this profile, with the ways to prove oneself of the token endpoint.
+    pub fn proving(
+        mut self,
+        profile: Profile,
+        methods: &[&'static str],
+        algorithms: &[AssertionAlgorithm],
+    ) -> Self {
+        self.introspection_signing_alg_values_supported = vec![profile.own_algorithm()];
         self.introspection_endpoint_auth_methods_supported = methods.to_vec();
         self.introspection_endpoint_auth_signing_alg_values_supported = algorithms.to_vec();
         self.revocation_endpoint_auth_methods_supported = methods.to_vec();
@@ -37,7 +43,7 @@ impl Telling {
             introspection_endpoint: format!("{issuer}/oauth2/introspect"),
             introspection_endpoint_auth_methods_supported: auth_methods(),
             introspection_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
-            introspection_signing_alg_values_supported: vec![INTROSPECTION_ALGORITHM],
+            introspection_signing_alg_values_supported: vec![Profile::default().own_algorithm()],
             revocation_endpoint: format!("{issuer}/oauth2/revoke"),
             revocation_endpoint_auth_methods_supported: auth_methods(),
             revocation_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
