@@ -110,6 +110,7 @@ pub fn sign(key: &SigningKey, issuer: &str, list: i64, bits: &[u8], now: i64) ->
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::algorithm::Algorithm;
     use ring::rand::{SecureRandom as _, SystemRandom};
 
     use super::*;
