@@ -49,15 +49,11 @@ impl Warmer {
                         true
                     }
                 };
-                if pending {
-                    tokio::time::sleep(wait + self.turn()).await;
-                    wait = (wait * 5 / 4).min(PENDING.1);
-                } else {
-                    wait = PENDING.0;
-                    // A change, or a look now and then for what was left over.
-                    let _ = tokio::time::timeout(IDLE, self.wake.changed()).await;
-                    tokio::time::sleep(self.turn()).await;
-                }
+                // A change, or a look now and then: soon for what waits for others, seldom for what was left over.
+                let look = if pending { wait } else { IDLE };
+                let changed = tokio::time::timeout(look, self.wake.changed()).await.is_ok();
+                wait = if pending && !changed { (wait * 5 / 4).min(PENDING.1) } else { PENDING.0 };
+                tokio::time::sleep(self.turn()).await;
             }
         })
         .await;

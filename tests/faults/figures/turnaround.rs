@@ -21,7 +21,7 @@ use crate::workload::subject::Subject;
 const SUBJECTS: usize = 4;
 const ROUNDS: usize = 50;
 /// Between two looks at whether it is valid. Those are answered by an instance beside the authority.
-const LOOK: Duration = Duration::from_millis(4);
+const LOOK: Duration = Duration::from_millis(12);
 const LEASE: Duration = Duration::from_secs(5);
 
 /// What one key took.
