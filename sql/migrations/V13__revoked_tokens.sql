@@ -95,8 +95,9 @@ BEGIN
 END $$;
 
 -- Pairs are made of every credential_id that there is in a record, of whatever kind, with every key and with none. New ones get
--- places, and those of which a part is gone are marked for as long as it is. Everybody's changes wait meanwhile: one account after
--- the other, in statements that are planned once, and never compiled, which would take a second.
+-- places, and those of which a part is gone are marked for as long as it is. The keys of issuers that are trusted are named likewise,
+-- but prove nobody themselves: rules do. Everybody's changes wait meanwhile: one account after the other, in statements that are
+-- planned once, and never compiled, which would take a second.
 CREATE FUNCTION note_token_statuses(p_credentials text[]) RETURNS void LANGUAGE plpgsql SET jit = off AS $$
 DECLARE
     p record;
@@ -107,7 +108,7 @@ DECLARE
     v_keys bigint[];
 BEGIN
     FOREACH v_credential IN ARRAY p_credentials LOOP
-        SELECT record - 'statuses' INTO v_record FROM credential_record WHERE credential = v_credential;
+        SELECT (record - '{statuses,revoked_tokens}'::text[]) #- '{trust,issuers}' INTO v_record FROM credential_record WHERE credential = v_credential;
         CONTINUE WHEN NOT FOUND;
         v_ids := ARRAY(SELECT DISTINCT jsonb_array_elements_text(jsonb_path_query_array(v_record, '$.**.credential_id')));
         v_keys := ARRAY(SELECT (key ->> 'api_key_id')::bigint FROM jsonb_array_elements(v_record -> 'keys') AS key);

@@ -51,6 +51,16 @@ SELECT c.credential, c.version, jsonb_build_object(
     FROM may_act m
     WHERE m.service_account_id = a.id AND m.actors <> '{}'), '{}'
 ) || coalesce((
+    SELECT jsonb_build_object('trust', jsonb_build_object(
+        'issuers', jsonb_agg(DISTINCT jsonb_build_object(
+            'id', r.issuer_id, 'issuer', r.issuer, 'kind', r.kind, 'audience', r.audience,
+            'keys', r.keys, 'jwks_uri', r.jwks_uri)),
+        'rules', jsonb_agg(jsonb_build_object(
+            'credential_id', r.credential_id, 'issuer_id', r.issuer_id, 'claims', r.claims) ORDER BY r.place)))
+    FROM trust_rule_of_all r
+    WHERE r.service_account_id = a.id
+    HAVING count(*) > 0), '{}'
+) || coalesce((
     SELECT jsonb_build_object('revoked_tokens', jsonb_agg(rt.token ORDER BY rt.token))
     FROM revoked_token rt
     WHERE rt.credential = c.credential
@@ -68,7 +78,7 @@ FROM credential c
 JOIN service_account a ON a.client_id = c.credential
 JOIN tenant t ON t.tsg_id = a.tsg_id;
 
--- As in V7. What a caller proved itself by may be a key or a certificate as well as a secret.
+-- As in V7. What a caller proved itself by may be a key, a certificate or another issuer's token as well as a secret.
 CREATE OR REPLACE FUNCTION caller_rights(
     p_client_id text, p_credential_id text, p_token_tsg text, p_tsg_id text,
     p_holds boolean, p_account uuid, p_changes_it boolean,
@@ -106,7 +116,10 @@ BEGIN
                SELECT 1 FROM client_certificates c
                WHERE c.service_account_id = a.id
                  AND (c.certificates @> jsonb_build_array(jsonb_build_object('credential_id', p_credential_id))
-                      OR c.name @> jsonb_build_object('credential_id', p_credential_id))));
+                      OR c.name @> jsonb_build_object('credential_id', p_credential_id)))
+           OR p_credential_id LIKE 'fed:%' AND EXISTS (
+               SELECT 1 FROM trust_rule_of_all r
+               WHERE r.service_account_id = a.id AND r.credential_id = p_credential_id));
     alive := FOUND;
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('permission', rp.permission, 'products', g.products)), '[]')
     INTO rights

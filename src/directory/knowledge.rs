@@ -237,26 +237,15 @@ impl Knowledge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::certificate::ClientCertificates;
-    use crate::domain::record::{ClientKeys, Record};
-    use crate::domain::revoked_token::RevokedTokens;
-    use crate::domain::token_status::TokenStatuses;
+    use crate::domain::record::Record;
 
     fn reading(version: i64, read_seq: i64) -> Entry {
         let record = Record {
             credential: "a".to_owned(),
             service_account_id: uuid::Uuid::nil(),
             tsg_id: "1000000000".to_owned(),
-            path: vec![],
             enabled: true,
-            secrets: vec![],
-            client_keys: ClientKeys::default(),
-            client_certificates: ClientCertificates::default(),
-            may_act: vec![],
-            revoked_tokens: RevokedTokens::default(),
-            statuses: TokenStatuses::default(),
-            keys: vec![],
-            grants: vec![],
+            ..Record::default()
         };
         Entry { record: Arc::new(record), version, read_seq }
     }

@@ -7,6 +7,7 @@
 //! | `jku:` and 43 of base64url | the address that the account's keys are fetched from, by its SHA-256 |
 //! | `x5t:` and 43 of base64url | a certificate of the account's own, by its SHA-256 |
 //! | `x5n:` and 43 of base64url | a name that the account's certificates carry, by its SHA-256 |
+//! | `fed:` and 43 of base64url | a rule by which the account trusts another issuer's tokens, by its SHA-256 |
 //!
 //! None of them says anything of a secret: it may be shown, logged, and put in a token.
 
@@ -25,6 +26,7 @@ const KEY: &str = "jkt:";
 const ADDRESS: &str = "jku:";
 const CERTIFICATE: &str = "x5t:";
 const NAME: &str = "x5n:";
+const RULE: &str = "fed:";
 
 /// A SHA-256.
 type Hash = [u8; 32];
@@ -43,12 +45,14 @@ pub enum CredentialId {
     Certificate(Hash),
     /// A certificate of an authority that carries a name.
     CertificateName(Hash),
+    /// A token of an issuer that the account trusts. The authority makes the hash (`trust_credential_id`).
+    TrustRule(Hash),
 }
 
 /// The text names nothing of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a credential is named by 16 characters of base62, or by jkt:, jku:, x5t: or x5n: and 43 of base64url"
+    "a credential is named by 16 characters of base62, or by jkt:, jku:, x5t:, x5n: or fed: and 43 of base64url"
 )]
 pub struct MalformedCredentialId;
 
@@ -97,6 +101,8 @@ impl FromStr for CredentialId {
             hash(rest).map(Self::Certificate)
         } else if let Some(rest) = text.strip_prefix(NAME) {
             hash(rest).map(Self::CertificateName)
+        } else if let Some(rest) = text.strip_prefix(RULE) {
+            hash(rest).map(Self::TrustRule)
         } else {
             text.parse().map(Self::Secret).map_err(|_| MalformedCredentialId)
         }
@@ -131,6 +137,7 @@ impl fmt::Display for CredentialId {
             Self::KeyAddress(hash) => write!(f, "{ADDRESS}{}", URL_SAFE_NO_PAD.encode(hash)),
             Self::Certificate(hash) => write!(f, "{CERTIFICATE}{}", URL_SAFE_NO_PAD.encode(hash)),
             Self::CertificateName(hash) => write!(f, "{NAME}{}", URL_SAFE_NO_PAD.encode(hash)),
+            Self::TrustRule(hash) => write!(f, "{RULE}{}", URL_SAFE_NO_PAD.encode(hash)),
         }
     }
 }
@@ -148,7 +155,7 @@ mod tests {
     #[test]
     fn each_kind_has_one_spelling_and_those_of_before_are_read() {
         let key = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
-        let hashed = ["jkt:", "jku:", "x5t:", "x5n:"].map(|kind| format!("{kind}{key}"));
+        let hashed = ["jkt:", "jku:", "x5t:", "x5n:", "fed:"].map(|kind| format!("{kind}{key}"));
         for text in std::iter::once("0123456789ABCDef".to_owned()).chain(hashed) {
             let id: CredentialId = text.parse().expect("an id");
             assert_eq!(id.to_string(), text);

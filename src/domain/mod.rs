@@ -5,6 +5,7 @@
 pub mod algorithm;
 pub mod assertion;
 pub mod certificate;
+pub mod claim_rule;
 pub mod credential_id;
 pub mod ids;
 pub mod key;
@@ -23,3 +24,4 @@ pub mod secret;
 pub mod signing_key;
 pub mod tenant;
 pub mod token_status;
+pub mod trust;

@@ -16,6 +16,7 @@ use super::credential_id::CredentialId;
 use super::public_key::PublicKey;
 use super::revoked_token::RevokedTokens;
 use super::token_status::TokenStatuses;
+use super::trust::Trust;
 
 /// Whether a part of a record may be served. Other states are not in records at all. A flip goes upwards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub enum Liveness {
 }
 
 /// Everything that the hot path needs to know of one service account.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The name it is cached by: the `client_id`.
@@ -52,6 +53,9 @@ pub struct Record {
     /// Who may act for it (RFC 8693), by `client_id`. Left out where nobody may, as by programs of before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub may_act: Vec<String>,
+    /// Whose tokens it trusts. Left out where there is nobody.
+    #[serde(default, skip_serializing_if = "Trust::is_empty")]
+    pub trust: Trust,
     /// The API keys bound to it, pending and valid.
     pub keys: Vec<KeyPart>,
     /// Its roles and where they hold.
@@ -271,6 +275,9 @@ impl Record {
             }
             CredentialId::Certificate(_) | CredentialId::CertificateName(_) => {
                 self.client_certificates.has(id, now).then_some(Liveness::Valid)
+            }
+            CredentialId::TrustRule(_) => {
+                self.trust.rules.iter().any(|rule| rule.credential_id == *id).then_some(Liveness::Valid)
             }
         }
     }

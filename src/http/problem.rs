@@ -279,6 +279,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::SigningKeyRetired
         | E::SigningKeyNotEverywhere(_)
         | E::SigningKeyTooEarly(_) => StatusCode::CONFLICT,
+        E::Trust(refused) if refused.is_conflict() => StatusCode::CONFLICT,
         E::IdempotencyKeyReused
         | E::NotADescendant { .. }
         | E::UnknownProduct { .. }
@@ -293,6 +294,7 @@ fn status(error: &ManageError) -> StatusCode {
         | E::InvalidCertificateName(..)
         | E::InvalidCertificate(..)
         | E::UnknownActor(_)
+        | E::Trust(_)
         | E::UnknownPermission(_)
         | E::RoleRequired
         | E::UnknownRole(_)

@@ -37,14 +37,18 @@ impl TokenIssuer {
 
     async fn prove(&self, presented: &Presented) -> Result<Client, TokenError> {
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
-        let proof = self.proof(presented, now)?;
-        let proven = self.admit(&proof, |record, proven, _| {
+        self.proven(&self.proof(presented, now)?).await
+    }
+
+    /// Who has proved to be whom by this, which is used up if it may be shown once only.
+    pub(super) async fn proven(&self, proof: &Proof) -> Result<Client, TokenError> {
+        let proven = self.admit(proof, |record, proven, _| {
             let record = record.ok_or(Verdict::Doubtful(TokenError::InvalidClient))?;
             Ok((record.clone(), proven.credential_id))
         });
         let (record, credential_id) = proven.await?.value;
         proof.use_up(&self.once).await?;
-        self.rehash(&record, credential_id, &proof);
+        self.rehash(&record, credential_id, proof);
         Ok(Client { client_id: record.credential.clone(), credential_id, tsg_id: record.tsg_id.clone() })
     }
 

@@ -123,12 +123,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::certificate::ClientCertificates;
     use crate::domain::ids::PublicId;
-    use crate::domain::record::{ClientKeys, SecretPart};
-    use crate::domain::revoked_token::RevokedTokens;
+    use crate::domain::record::SecretPart;
     use crate::domain::secret::{Secret, SecretKind};
-    use crate::domain::token_status::TokenStatuses;
     use crate::issue::authenticate::Proof;
     use crate::issue::{Refusal, entitled, verdict};
     use crate::seal::{MasterKeys, Pepper, generate_master_key};
@@ -176,13 +173,7 @@ mod tests {
             path: vec!["1".into()],
             enabled: true,
             secrets: vec![part],
-            client_keys: ClientKeys::default(),
-            client_certificates: ClientCertificates::default(),
-            may_act: vec![],
-            revoked_tokens: RevokedTokens::default(),
-            statuses: TokenStatuses::default(),
-            keys: vec![],
-            grants: vec![],
+            ..Record::default()
         };
         Case { pepper, secret, record }
     }

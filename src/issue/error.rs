@@ -31,6 +31,9 @@ pub enum TokenError {
     /// RFC 7009 §2.1: another client's token, and no right to take it away.
     #[error("The token was issued to another client, whose tokens are not this client's to revoke")]
     UnauthorizedClient,
+    /// RFC 7521 §4.1.1: not an assertion that lets anybody in, whatever is wrong with it.
+    #[error("The assertion is not valid, or not one that the account trusts")]
+    InvalidGrant,
     /// None of those that are served.
     #[error("The grant type is none of those that are served")]
     UnsupportedGrantType,
@@ -66,6 +69,7 @@ impl TokenError {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::UnauthorizedClient => "unauthorized_client",
+            Self::InvalidGrant => "invalid_grant",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             // RFC 6749 has no code for it; the status says more.
             Self::TooManyRequests(_) | Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",

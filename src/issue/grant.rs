@@ -2,8 +2,9 @@
 //! [`TokenIssuer::issue`](super::TokenIssuer::issue), and a file of its own.
 
 use super::TokenError;
+use super::jwt_bearer::Bearer;
 use super::token_exchange::Exchange;
-use crate::token::discovery::TOKEN_EXCHANGE;
+use crate::token::discovery::{JWT_BEARER, TOKEN_EXCHANGE};
 
 /// A grant, with the parameters that are its own.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,8 @@ pub enum Grant<'a> {
     ClientCredentials,
     /// RFC 8693 §2.1.
     TokenExchange(Exchange<'a>),
+    /// RFC 7523 §2.1.
+    JwtBearer(Bearer<'a>),
 }
 
 impl<'a> Grant<'a> {
@@ -26,6 +29,7 @@ impl<'a> Grant<'a> {
         match grant_type {
             "client_credentials" => Ok(Self::ClientCredentials),
             TOKEN_EXCHANGE => Exchange::read(only).map(Self::TokenExchange),
+            JWT_BEARER => Bearer::read(only).map(Self::JwtBearer),
             _ => Err(TokenError::UnsupportedGrantType),
         }
     }

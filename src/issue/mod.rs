@@ -33,12 +33,13 @@ mod client_credentials;
 mod error;
 mod grant;
 mod holder;
+mod jwt_bearer;
 mod pacing;
 mod profile;
 mod scope;
 mod token_exchange;
 
-use authenticate::{FetchedKeys, Proof, Proven, Unproven};
+use authenticate::{FetchedKeys, KeySource, Proof, Proven, Unproven};
 pub use authenticate::{PresentedAssertion, PresentedSecret, RemoteKeys};
 pub use client::Client;
 use client_credentials::{Entitlement, Target};
@@ -93,6 +94,11 @@ pub enum Presented {
         /// What it has shown.
         certificate: Arc<ClientCertificate>,
     },
+    /// Nothing: some grants do without.
+    Nothing {
+        /// Who it says it is.
+        client_id: Option<String>,
+    },
 }
 
 /// A successful answer (RFC 6749 §5.1).
@@ -142,7 +148,7 @@ pub struct TokenIssuer {
     pub pepper: Arc<Pepper>,
     /// Takes the hashes of secrets that proved right under an earlier pepper.
     pub rehash: mpsc::Sender<Rehashed>,
-    /// The keys that clients publish elsewhere.
+    /// The keys that clients and trusted issuers publish elsewhere.
     pub remote_keys: Arc<RemoteKeys>,
     /// Knows what was used before.
     pub once: Arc<Once>,
@@ -195,7 +201,11 @@ impl TokenIssuer {
     async fn answer(&self, request: &TokenRequest<'_>) -> Result<IssuedToken, TokenError> {
         // Before Postgres was ever heard there is no time to judge by.
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
-        let proof = self.proof(request.client, now)?;
+        profile::admit_grant(self.offer.profile, &request.grant)?;
+        let (proof, client) = match request.grant {
+            Grant::JwtBearer(bearer) => self.vouched_for(bearer, request.client, now)?,
+            _ => (self.proof(request.client, now)?, None),
+        };
         let holder = self.holder(request, now)?;
         let scope = Scope::parse(request.scope)?;
         let asked = Asked {
@@ -208,6 +218,7 @@ impl TokenIssuer {
         let issued = match request.grant {
             Grant::ClientCredentials => self.client_credentials(&asked).await?,
             Grant::TokenExchange(exchange) => self.token_exchange(exchange, &asked).await?,
+            Grant::JwtBearer(_) => self.jwt_bearer(client.as_ref(), &asked).await?,
         };
         let dpop_nonce = request.dpop.as_ref().map(|_| self.proofs.nonce(now));
         Ok(IssuedToken { token_type: holder.token_type(), dpop_nonce, ..issued })
@@ -267,14 +278,13 @@ impl TokenIssuer {
             match Served::transpose(judged.await?) {
                 Ok(admitted) => return Ok(admitted),
                 Err(Refusal::Error(error)) => return Err(error),
-                Err(Refusal::NeedsKeys(uri)) => {
-                    let Proof::Assertion(assertion) = proof else { return Err(TokenError::ServerError) };
-                    let at = self.remote_keys.at(&uri, |keys| assertion.is_settled_by(keys));
+                Err(Refusal::NeedsKeys(source)) => {
+                    let at = self.remote_keys.at(&source, |keys| proof.is_settled_by(keys));
                     fetched = Some(at.await?);
                 }
             }
         }
-        Err(TokenError::temporarily_unavailable("The client's keys are being moved; try again"))
+        Err(TokenError::temporarily_unavailable("The keys are being moved; try again"))
     }
 
     /// The tenant that the token is for, as its line from the root: the account's own, or the
@@ -376,7 +386,7 @@ impl TokenIssuer {
 /// Why a request ends, or is judged again.
 enum Refusal {
     Error(TokenError),
-    NeedsKeys(String),
+    NeedsKeys(KeySource),
 }
 
 /// What a proven client gets of this record for itself.
@@ -400,7 +410,7 @@ fn verdict<T>(outcome: Result<T, Unproven>) -> Verdict<Result<T, Refusal>> {
         Err(Unproven::Refused(Verdict::Armed(error))) => Verdict::Armed(refused(error)),
         Err(Unproven::Refused(Verdict::Doubtful(error))) => Verdict::Doubtful(refused(error)),
         // By the keys that are there every reading is judged again.
-        Err(Unproven::NeedsKeys(uri)) => Verdict::Final(Err(Refusal::NeedsKeys(uri))),
+        Err(Unproven::NeedsKeys(source)) => Verdict::Final(Err(Refusal::NeedsKeys(source))),
     }
 }
 

@@ -13,10 +13,10 @@ use crate::usage::Got;
 
 impl Presented {
     /// Who it says it is, when it says so outside of what proves it.
-    fn client_id(&self) -> Option<&str> {
+    pub(super) fn client_id(&self) -> Option<&str> {
         match self {
             Self::Secret { client_id, .. } | Self::Certificate { client_id, .. } => Some(client_id),
-            Self::Assertion { client_id, .. } => client_id.as_deref(),
+            Self::Assertion { client_id, .. } | Self::Nothing { client_id } => client_id.as_deref(),
         }
     }
 }
@@ -35,9 +35,9 @@ impl TokenIssuer {
         self.limits.may_try(client.client_id(), from).map_err(refused)
     }
 
-    /// Notes that it failed, where it failed to authenticate.
+    /// Notes that it failed, where what failed is a proof of who it is.
     pub(super) fn tried(&self, client: &Presented, from: Option<IpAddr>, error: &TokenError) {
-        if *error == TokenError::InvalidClient {
+        if matches!(error, TokenError::InvalidClient | TokenError::InvalidGrant) {
             self.limits.failed(client.client_id(), from);
         }
     }

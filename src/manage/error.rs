@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::service_accounts::retire::InUse;
+use super::trust_refused::TrustRefused;
 use crate::domain::ids::NoRandomness;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::NoSlug;
@@ -133,6 +134,9 @@ pub enum ManageError {
     /// Nobody else's accounts act for an account.
     #[error("There is no service account {} in this tenant.", .0.join(", "))]
     UnknownActor(Vec<String>),
+    /// An issuer that is not trusted, or a rule that is not written.
+    #[error(transparent)]
+    Trust(#[from] TrustRefused),
 
     /// No such permissions.
     #[error("There is no permission {}.", .0.join(", "))]
@@ -268,6 +272,7 @@ impl ManageError {
             Self::InvalidCertificateName(..) => "invalid_certificate_name",
             Self::InvalidCertificate(..) => "invalid_certificate",
             Self::UnknownActor(_) => "unknown_actor",
+            Self::Trust(refused) => refused.code(),
             Self::UnknownPermission(_) => "unknown_permission",
             Self::RoleNameTaken(_) => "role_name_taken",
             Self::RoleRequired => "role_required",
@@ -312,6 +317,7 @@ impl ManageError {
             Self::InvalidCertificateName(member, _) => Some(member),
             Self::InvalidCertificate(..) => Some("certificates"),
             Self::UnknownActor(_) => Some("actors"),
+            Self::Trust(refused) => refused.field(),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
             Self::UnknownPrincipal(_) => Some("principal"),

@@ -43,6 +43,8 @@ pub mod service_accounts;
 pub mod signing_keys;
 pub mod tenants;
 pub mod tokens;
+pub mod trust_refused;
+pub mod trusted_issuers;
 
 mod text;
 

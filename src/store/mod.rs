@@ -43,6 +43,8 @@ pub mod settle;
 pub mod signing_keys;
 pub mod status_lists;
 pub mod tenants;
+pub mod trust_rules;
+pub mod trusted_issuers;
 pub mod tx;
 pub mod usage;
 pub mod used_once;

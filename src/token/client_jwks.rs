@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::credential_id::CredentialId;
@@ -16,6 +16,8 @@ use crate::domain::record::ClientKeyPart;
 
 /// The most keys of one client.
 pub const MOST_CLIENT_KEYS: usize = 10;
+/// The most keys of an issuer of workload tokens, at its own address.
+const MOST_ISSUER_KEYS: usize = 32;
 /// The most characters of a `kid`.
 const LONGEST_KID: usize = 255;
 
@@ -47,6 +49,25 @@ pub struct ClientJwk {
 impl std::fmt::Debug for ClientJwk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientJwk").field("kty", &self.kty).field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// What is shown of a key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ShownKey {
+    credential_id: CredentialId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<AssertionAlgorithm>,
+    r#use: &'static str,
+    #[serde(flatten)]
+    key: PublicMembers,
+}
+
+impl From<ClientKeyPart> for ShownKey {
+    fn from(ClientKeyPart { credential_id, kid, alg, key }: ClientKeyPart) -> Self {
+        Self { credential_id, kid, alg, r#use: "sig", key: key.members() }
     }
 }
 
@@ -93,12 +114,16 @@ pub enum NoClientKey {
 impl ClientJwk {
     /// The key, if it can be nothing but a public key that verifies signatures.
     pub(super) fn read(&self) -> Result<ClientKeyPart, NoClientKey> {
+        self.read_for(&["sig"])
+    }
+
+    fn read_for(&self, uses: &[&str]) -> Result<ClientKeyPart, NoClientKey> {
         if let Some(name) = self.private_member() {
             return Err(NoClientKey::Private(name));
         }
         let key = PublicKey::try_from(self.members()?)?;
         on_its_curve(&key)?;
-        if self.public_key_use.as_deref().is_some_and(|used| used != "sig") {
+        if self.public_key_use.as_deref().is_some_and(|used| !uses.contains(&used)) {
             return Err(NoClientKey::Use);
         }
         if self.key_ops.as_deref().is_some_and(|operations| operations != ["verify"]) {
@@ -170,6 +195,17 @@ pub fn read_all(jwks: &[ClientJwk]) -> Result<Vec<ClientKeyPart>, (usize, NoClie
 /// more keys than a client may have. Of several keys with one name the first counts.
 #[must_use]
 pub fn read_fetched(document: &[u8]) -> Option<Vec<ClientKeyPart>> {
+    read_useful(document, &["sig"], MOST_CLIENT_KEYS)
+}
+
+/// The same of an issuer of workload tokens, which may have more of them, and may be a SPIFFE bundle, in which `use` says of
+/// which tokens a key is (SPIFFE Trust Domain and Bundle §4.2.2).
+#[must_use]
+pub fn read_issuer_keys(document: &[u8]) -> Option<Vec<ClientKeyPart>> {
+    read_useful(document, &["sig", "jwt-svid"], MOST_ISSUER_KEYS)
+}
+
+fn read_useful(document: &[u8], uses: &[&str], most: usize) -> Option<Vec<ClientKeyPart>> {
     #[derive(Deserialize)]
     struct KeySet {
         keys: Vec<serde_json::Value>,
@@ -177,8 +213,9 @@ pub fn read_fetched(document: &[u8]) -> Option<Vec<ClientKeyPart>> {
     let KeySet { keys: jwks } = serde_json::from_slice(document).ok()?;
     let (mut keys, mut kids, mut ids) = (Vec::new(), HashSet::new(), HashSet::new());
     for jwk in jwks {
-        let Ok(key) =
-            serde_json::from_value::<ClientJwk>(jwk).map_err(drop).and_then(|jwk| jwk.read().map_err(drop))
+        let Ok(key) = serde_json::from_value::<ClientJwk>(jwk)
+            .map_err(drop)
+            .and_then(|jwk| jwk.read_for(uses).map_err(drop))
         else {
             continue;
         };
@@ -186,7 +223,7 @@ pub fn read_fetched(document: &[u8]) -> Option<Vec<ClientKeyPart>> {
             keys.push(key);
         }
     }
-    (keys.len() <= MOST_CLIENT_KEYS).then_some(keys)
+    (keys.len() <= most).then_some(keys)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! `id_token_signing_alg_values_supported` is where verifiers look for the algorithms of access
 //! tokens.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::dpop;
 use crate::domain::algorithm::Algorithm;
@@ -25,6 +25,8 @@ pub const HABITUAL_SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
 /// The grant of RFC 8693.
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// A token for what another issuer says (RFC 7523 §2.1).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// How clients may authenticate, at every endpoint where they do.
 fn auth_methods() -> Vec<&'static str> {
@@ -71,7 +73,7 @@ impl AuthorizationServerMetadata {
             issuer: issuer.to_owned(),
             token_endpoint: format!("{issuer}/oauth2/token"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
-            grant_types_supported: vec!["client_credentials", TOKEN_EXCHANGE],
+            grant_types_supported: vec!["client_credentials", TOKEN_EXCHANGE, JWT_BEARER],
             token_endpoint_auth_methods_supported: auth_methods(),
             token_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
             telling: Telling::new(issuer),
@@ -97,6 +99,19 @@ impl OpenIdConfiguration {
     }
 }
 
+/// Where the keys of another issuer are, as its own document says: about itself, and nobody else (`OpenID` Connect Discovery 1.0
+/// §4.3, RFC 8414 §3.3).
+#[must_use]
+pub fn read_jwks_uri(document: &[u8], issuer: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Document {
+        issuer: String,
+        jwks_uri: String,
+    }
+    let Document { issuer: named, jwks_uri } = serde_json::from_slice(document).ok()?;
+    (named == issuer).then_some(jwks_uri)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{json, to_value};
@@ -111,7 +126,11 @@ mod tests {
             "issuer": "https://id.example",
             "token_endpoint": "https://id.example/oauth2/token",
             "jwks_uri": "https://id.example/.well-known/jwks.json",
-            "grant_types_supported": ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"],
+            "grant_types_supported": [
+                "client_credentials",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            ],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
             "introspection_endpoint": "https://id.example/oauth2/introspect",
@@ -128,6 +147,19 @@ mod tests {
             "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],
         });
         assert_eq!(to_value(document).unwrap(), expected);
+    }
+
+    #[test]
+    fn openid_discovery_section_4_3_a_document_speaks_of_its_own_issuer() {
+        let document = |issuer: &str| json!({ "issuer": issuer, "jwks_uri": "https://a.example/k", "x": 1 });
+        let read = |issuer: &str| read_jwks_uri(document(issuer).to_string().as_bytes(), "https://a.example");
+        assert_eq!(read("https://a.example").as_deref(), Some("https://a.example/k"));
+        for other in ["https://a.example/", "https://A.example", "https://b.example", ""] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        for none in ["", "[]", "{}", r#"{"issuer":"https://a.example"}"#] {
+            assert_eq!(read_jwks_uri(none.as_bytes(), "https://a.example"), None, "{none}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! - [`client_jwks`] and [`assertion`]: clients' own keys, and what they sign with them (RFC 7523);
 //! - [`certificate`]: clients' certificates, and what they are named by (RFC 8705);
 //! - [`dpop`]: proofs that a token's holder has its key (RFC 9449);
+//! - [`workload`]: tokens of other issuers that say who a workload is;
 //! - [`accepted`]: tokens that have passed before need not be verified twice;
 //! - [`introspection`]: what is told of a token to who asks;
 //! - [`status_list`]: what those hear of it who do not ask;
@@ -34,6 +35,7 @@ pub mod rejected;
 pub mod signer;
 pub mod status_list;
 pub mod verifying;
+pub mod workload;
 
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use carnet::directory::floor::Floor;
-use carnet::domain::certificate::ClientCertificates;
-use carnet::domain::record::{ClientKeys, Entry, Record};
-use carnet::domain::revoked_token::RevokedTokens;
-use carnet::domain::token_status::TokenStatuses;
+use carnet::domain::record::{Entry, Record};
 
 use crate::rules::Known;
 use crate::state::Instance;
@@ -17,18 +14,9 @@ const CHANGES: u32 = 7;
 fn entry(version: i64, read_seq: i64) -> Entry {
     let record = Record {
         credential: "ours".to_owned(),
-        service_account_id: uuid::Uuid::nil(),
         tsg_id: "1000000000".to_owned(),
-        path: vec![],
         enabled: true,
-        secrets: vec![],
-        client_keys: ClientKeys::default(),
-        client_certificates: ClientCertificates::default(),
-        may_act: vec![],
-        revoked_tokens: RevokedTokens::default(),
-        statuses: TokenStatuses::default(),
-        keys: vec![],
-        grants: vec![],
+        ..Record::default()
     };
     Entry { record: Arc::new(record), version, read_seq }
 }

@@ -21,6 +21,7 @@ fn status(error: &TokenError) -> StatusCode {
         TokenError::InvalidRequest(_)
         | TokenError::InvalidScope
         | TokenError::InvalidTarget
+        | TokenError::InvalidGrant
         | TokenError::UnauthorizedClient
         | TokenError::UnsupportedGrantType
         | TokenError::InvalidDpopProof

@@ -124,7 +124,7 @@ impl TokenForm {
         if authorization.next().is_some() {
             return Err(TokenError::InvalidRequest("Two Authorization headers"));
         }
-        match (header, self.client_secret.take(), self.assertion()?) {
+        match (header, self.client_secret.take(), self.client_assertion()?) {
             (Some(header), None, None) => self.basic(header.to_str().ok().and_then(basic)),
             (None, Some(client_secret), None) => {
                 let client_id = self.client_id.take().ok_or(TokenError::InvalidClient)?;
@@ -133,12 +133,12 @@ impl TokenForm {
             (None, None, Some(assertion)) => {
                 Ok(Presented::Assertion { client_id: self.client_id.take(), assertion })
             }
-            (None, None, None) => match (self.client_id.take(), certificate) {
+            (None, None, None) => Ok(match (self.client_id.take(), certificate) {
                 (Some(client_id), Some(certificate)) => {
-                    Ok(Presented::Certificate { client_id, certificate: Arc::clone(certificate) })
+                    Presented::Certificate { client_id, certificate: Arc::clone(certificate) }
                 }
-                _ => Err(TokenError::InvalidClient),
-            },
+                (client_id, _) => Presented::Nothing { client_id },
+            }),
             (Some(_), Some(_), None) => {
                 Err(TokenError::InvalidRequest("Authenticate by the header or by the body, not by both"))
             }
@@ -160,7 +160,7 @@ impl TokenForm {
     }
 
     /// RFC 7521 §4.2: the assertion and its type come together. Another type is a method that is not served.
-    fn assertion(&mut self) -> Result<Option<PresentedAssertion>, TokenError> {
+    fn client_assertion(&mut self) -> Result<Option<PresentedAssertion>, TokenError> {
         match (self.client_assertion.take(), self.client_assertion_type.take()) {
             (None, None) => Ok(None),
             (Some(assertion), Some(kind)) if kind == JWT_BEARER => Ok(Some(assertion)),

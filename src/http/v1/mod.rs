@@ -20,6 +20,8 @@ mod secrets;
 mod service_accounts;
 mod signing_keys;
 mod tenants;
+mod trust_rules;
+mod trusted_issuers;
 mod whoami;
 
 /// Everything under `/v1`. The names of the parameters are those of `openapi.yaml`.
@@ -85,6 +87,18 @@ pub(super) fn register(routes: &mut Routes<'_>) {
             put(client_certificates::replace),
             delete(client_certificates::remove),
         ],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/trust-rules",
+        [get(trust_rules::find), put(trust_rules::replace), delete(trust_rules::remove)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/trusted-issuers",
+        [get(trusted_issuers::list), post(trusted_issuers::create)],
+    );
+    routes.at(
+        "/v1/tenants/{tsg_id}/trusted-issuers/{trusted_issuer_id}",
+        [get(trusted_issuers::find), patch(trusted_issuers::change), delete(trusted_issuers::remove)],
     );
     routes.at("/v1/tenants/{tsg_id}/roles", [get(roles::list), post(roles::create)]);
     routes.at("/v1/tenants/{tsg_id}/roles/{role_id}", [get(roles::find)]);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{Presented, TokenError};
 use crate::directory::Verdict;
 use crate::domain::credential_id::CredentialId;
-use crate::domain::record::Record;
+use crate::domain::record::{ClientKeyPart, Record};
 use crate::domain::secret::Secret;
 use crate::once::Once;
 use crate::seal::Pepper;
@@ -21,12 +21,15 @@ mod certificate;
 mod client_secret;
 mod private_key_jwt;
 mod remote_keys;
+mod workload_token;
 
 use certificate::CertificateProof;
 pub use client_secret::PresentedSecret;
 pub use private_key_jwt::PresentedAssertion;
-pub(super) use remote_keys::FetchedKeys;
 pub use remote_keys::RemoteKeys;
+pub(super) use remote_keys::{FetchedKeys, KeySource};
+pub(super) use workload_token::read_grant;
+use workload_token::{PresentedAs, Workload};
 
 /// What a client proves itself by, read and not yet judged.
 pub(super) enum Proof {
@@ -36,6 +39,8 @@ pub(super) enum Proof {
     Assertion(Assertion),
     /// RFC 8705 §2.
     Certificate(CertificateProof),
+    /// RFC 7523 §2.2 and §2.1, by somebody else's word.
+    Workload(Workload),
 }
 
 /// A client that has proved itself.
@@ -51,8 +56,8 @@ pub(super) struct Proven {
 pub(super) enum Unproven {
     /// The verdict.
     Refused(Verdict<TokenError>),
-    /// Nobody can say before the keys were fetched from this address.
-    NeedsKeys(String),
+    /// Nobody can say before the keys were fetched from there.
+    NeedsKeys(KeySource),
 }
 
 impl From<Verdict<TokenError>> for Unproven {
@@ -74,11 +79,18 @@ impl Proof {
                 Ok(Self::Secret(client_id.clone(), client_secret::read(client_id, client_secret)?))
             }
             Presented::Assertion { client_id, assertion } => {
-                private_key_jwt::read(client_id.as_deref(), assertion, issuer, now).map(Self::Assertion)
+                let client_id = client_id.as_deref();
+                match workload_token::recognise(assertion) {
+                    Some(token) => {
+                        workload_token::of(token, client_id, issuer, PresentedAs::Client).map(Self::Workload)
+                    }
+                    None => private_key_jwt::read(client_id, assertion, issuer, now).map(Self::Assertion),
+                }
             }
             Presented::Certificate { client_id, certificate } => {
                 certificate::read(client_id, certificate, authorities, now).map(Self::Certificate)
             }
+            Presented::Nothing { .. } => Err(TokenError::InvalidClient),
         }
     }
 
@@ -88,13 +100,24 @@ impl Proof {
             Self::Secret(client_id, _) => client_id,
             Self::Assertion(assertion) => assertion.client_id(),
             Self::Certificate(proof) => &proof.client_id,
+            Self::Workload(workload) => &workload.client_id,
+        }
+    }
+
+    /// Whether other keys than these could not help.
+    pub fn is_settled_by(&self, keys: &[ClientKeyPart]) -> bool {
+        match self {
+            Self::Secret(..) | Self::Certificate(_) => true,
+            Self::Assertion(assertion) => assertion.signed().is_settled_by(keys),
+            Self::Workload(workload) => workload.is_settled_by(keys),
         }
     }
 
     /// What may prove a client once only is used up by this.
     pub async fn use_up(&self, once: &Arc<Once>) -> Result<(), TokenError> {
         match self {
-            Self::Secret(..) | Self::Certificate(_) => Ok(()),
+            // A workload's token is meant to be used more than once.
+            Self::Secret(..) | Self::Certificate(_) | Self::Workload(_) => Ok(()),
             Self::Assertion(assertion) => private_key_jwt::use_up(once, assertion).await,
         }
     }
@@ -113,6 +136,7 @@ impl Proof {
             }
             Self::Assertion(assertion) => private_key_jwt::judge(record, assertion, fetched, now),
             Self::Certificate(proof) => certificate::judge(record, proof, now),
+            Self::Workload(workload) => workload_token::judge(record, workload, fetched, now),
         }
     }
 }

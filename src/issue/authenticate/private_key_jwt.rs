@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::client_secret::may_be_client_id;
-use super::{FetchedKeys, Proven, Unproven};
+use super::{FetchedKeys, KeySource, Proven, Unproven};
 use crate::directory::Verdict;
 use crate::domain::record::Record;
 use crate::issue::TokenError;
@@ -22,6 +22,11 @@ impl PresentedAssertion {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
+    }
+
+    /// The JWT.
+    pub(super) fn text(&self) -> &str {
+        &self.0
     }
 }
 
@@ -69,17 +74,19 @@ pub(super) fn judge(
         return Err(refused());
     }
     let Some(record) = record.filter(|record| !record.client_keys.is_empty()) else {
-        assertion.verify_nothing();
+        assertion.signed().verify_nothing();
         return Err(refused());
     };
     let credential_id = match &record.client_keys.jwks_uri {
-        None => assertion.signer(&record.client_keys.keys).map(|key| key.credential_id),
+        None => assertion.signed().signer(&record.client_keys.keys).map(|key| key.credential_id),
         // Nothing is fetched for an account that is not let in.
         Some(_) if !record.enabled => None,
-        Some(address) => match fetched.filter(|fetched| fetched.uri == address.uri) {
-            None => return Err(Unproven::NeedsKeys(address.uri.clone())),
-            Some(fetched) => assertion.signer(&fetched.keys).map(|_| address.credential_id),
-        },
+        Some(address) => {
+            match fetched.filter(|fetched| fetched.source == KeySource::Client(address.uri.clone())) {
+                None => return Err(Unproven::NeedsKeys(KeySource::Client(address.uri.clone()))),
+                Some(fetched) => assertion.signed().signer(&fetched.keys).map(|_| address.credential_id),
+            }
+        }
     };
     match credential_id {
         Some(credential_id) if record.enabled => Ok(Proven { credential_id, ends_at: None }),

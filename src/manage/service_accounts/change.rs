@@ -14,7 +14,9 @@ use crate::manage::{
 };
 use crate::store::caller::Hold;
 use crate::store::service_accounts::{self, ServiceAccount};
-use crate::store::{Changed, Tx, access_policies, api_keys, client_keys, client_secrets, receipts};
+use crate::store::{
+    Changed, Tx, access_policies, api_keys, client_keys, client_secrets, receipts, trust_rules,
+};
 
 /// Why keys go when their account goes.
 const ACCOUNT_DELETED: &str = "its service account was deleted";
@@ -119,6 +121,11 @@ async fn withdraw_all(tx: &mut Tx, caller: &Caller, account: &ServiceAccount) ->
     }
     if certificates::withdraw_all(tx, account).await? {
         record(tx, caller, tsg_id, "client_certificates.delete", &id.to_string(), why.clone()).await?;
+    }
+    let rules = trust_rules::find(tx, tsg_id, *id).await?;
+    if !rules.rules.is_empty() {
+        trust_rules::replace(tx, account, &rules, &[]).await?;
+        record(tx, caller, tsg_id, "trust_rules.delete", &id.to_string(), why.clone()).await?;
     }
     for key in api_keys::revoke_all(tx, tsg_id, *id, &caller.client_id, ACCOUNT_DELETED).await? {
         record(tx, caller, tsg_id, "api_key.revoke", &key.to_string(), why.clone()).await?;

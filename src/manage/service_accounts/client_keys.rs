@@ -9,10 +9,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::change::found;
-use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::credential_id::CredentialId;
 use crate::domain::last_use::LastUse;
-use crate::domain::public_key::PublicMembers;
 use crate::domain::record::{ClientKeyPart, ClientKeys, KeyAddressPart};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
@@ -22,7 +20,7 @@ use crate::store::caller::Hold;
 use crate::store::client_keys::{self, Revised};
 use crate::store::service_accounts::ServiceAccount;
 use crate::store::{StoreError, Tx, receipts, usage};
-use crate::token::client_jwks::{ClientJwk, MOST_CLIENT_KEYS, read_all};
+use crate::token::client_jwks::{ClientJwk, MOST_CLIENT_KEYS, ShownKey, read_all};
 
 /// Keys to put in the place of those that are there.
 #[derive(Debug, Deserialize, Validate)]
@@ -39,23 +37,18 @@ pub struct NewClientKeys {
 /// What is shown of an account's keys: a JWK set.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ShownKeys {
-    keys: Vec<ShownKey>,
+    keys: Vec<UsedKey>,
     jwks_uri: Option<String>,
     /// Raised by every change.
     #[serde(skip)]
     pub revision: i32,
 }
 
+/// A key, and when it was last used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-struct ShownKey {
-    credential_id: CredentialId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alg: Option<AssertionAlgorithm>,
-    r#use: &'static str,
+struct UsedKey {
     #[serde(flatten)]
-    key: PublicMembers,
+    key: ShownKey,
     #[serde(flatten)]
     last_use: LastUse,
 }
@@ -65,16 +58,12 @@ impl ShownKeys {
         let Revised { keys: ClientKeys { keys, jwks_uri }, revision } =
             client_keys::find(tx, tsg_id, account).await?;
         let mut uses = usage::of_account(tx, tsg_id, account).await?;
-        let shown = |ClientKeyPart { credential_id, kid, alg, key }: ClientKeyPart| ShownKey {
-            credential_id,
-            kid,
-            alg,
-            r#use: "sig",
-            key: key.members(),
-            last_use: uses.remove(&credential_id.to_string()).unwrap_or_default(),
+        let used = |key: ClientKeyPart| UsedKey {
+            last_use: uses.remove(&key.credential_id.to_string()).unwrap_or_default(),
+            key: key.into(),
         };
         Ok(Self {
-            keys: keys.into_iter().map(shown).collect(),
+            keys: keys.into_iter().map(used).collect(),
             jwks_uri: jwks_uri.map(|address| address.uri),
             revision,
         })

@@ -26,6 +26,7 @@ pub mod client_keys;
 pub mod retire;
 pub mod rotate;
 pub mod secrets;
+pub mod trust_rules;
 
 /// The longest that a creation waits for its secret to be valid everywhere.
 const FIRST_SECRET_WAIT: Duration = Duration::from_secs(1);

@@ -27,6 +27,9 @@ pub enum BadAssertion {
     /// `iss` and `sub` are both the client.
     #[error("iss is not sub")]
     Issuer,
+    /// Not the kind of token that its issuer is trusted for.
+    #[error("it is another kind of token")]
+    Kind,
     /// Not for this server, or not for it alone.
     #[error("its audience is another one")]
     Audience,
@@ -53,6 +56,7 @@ impl BadAssertion {
             Self::Algorithm => "algorithm",
             Self::Claims => "claims",
             Self::Issuer => "issuer",
+            Self::Kind => "kind",
             Self::Audience => "audience",
             Self::Expired => "expired",
             Self::TooLongLived => "too_long_lived",

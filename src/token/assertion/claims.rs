@@ -1,31 +1,37 @@
 //! What an assertion says: each name once, and each of the kind that it must be.
 
-use serde::Deserialize;
-use serde::de::{Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::BadAssertion;
+use super::unique::Members;
 
 /// The most characters of its `jti`.
 const LONGEST_JTI: usize = 255;
 
 /// `NumericDate`s, in whole seconds to the disadvantage of the assertion.
-pub(super) struct Times {
+#[derive(Clone, Copy)]
+pub(in crate::token) struct Times {
     pub exp: i64,
     pub iat: Option<i64>,
     pub nbf: Option<i64>,
 }
 
 /// What an assertion says. Claims that nobody here knows are ignored (RFC 7523 §3, 8).
-pub(super) struct Claims(Map<String, Value>);
+pub(in crate::token) struct Claims(Map<String, Value>);
 
 impl Claims {
     pub fn read(json: &[u8]) -> Result<Self, BadAssertion> {
         serde_json::from_slice(json).map(|Members(claims)| Self(claims)).map_err(|_| BadAssertion::Claims)
     }
 
-    fn text(&self, name: &str) -> Result<&str, BadAssertion> {
+    /// A claim that is there, and is a text with something in it.
+    pub fn text(&self, name: &str) -> Result<&str, BadAssertion> {
         self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(BadAssertion::Claims)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &Map<String, Value> {
+        &self.0
     }
 
     /// RFC 7523 §3, 1 and 2.B.
@@ -73,32 +79,6 @@ pub(in crate::token) fn numeric_date(date: &Value, round: impl Fn(f64) -> f64) -
     Ok(round(fraction) as i64)
 }
 
-/// A JSON object whose names are unique (RFC 7515 §4, RFC 7519 §4): a reader that takes the first of two and one that
-/// takes the last would see two different things.
-pub(in crate::token) struct Members(pub Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique;
-        impl<'de> Visitor<'de> for Unique {
-            type Value = Members;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member comes twice"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Unique)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -118,7 +98,16 @@ mod tests {
     fn rfc_7519_section_4_no_member_comes_twice() {
         let read = |json: &str| Claims::read(json.as_bytes()).is_ok();
         assert!(read(r#"{"a":1,"b":1}"#));
-        for twice in [r#"{"a":1,"a":1}"#, r#"{"exp":1,"\u0065xp":2}"#, "[]", "null", "{}{}", ""] {
+        for twice in [
+            r#"{"a":{"b":1,"b":1}}"#,
+            r#"{"a":[{"b":1,"b":1}]}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"exp":1,"\u0065xp":2}"#,
+            "[]",
+            "null",
+            "{}{}",
+            "",
+        ] {
             assert!(!read(twice), "{twice}");
         }
     }

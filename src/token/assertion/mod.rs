@@ -5,43 +5,30 @@
 //! another server could forward what was meant for it), and lives for five minutes at most. Reading comes before
 //! verifying, because only what it says of itself tells whose keys to look at; nothing is believed before.
 
-use ring::rsa::PublicKeyComponents;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
-};
-use serde_json::Value;
-
 use super::claims::CLOCK_SKEW_SECONDS;
-use super::jws::{decode, is_type, split};
 use crate::domain::assertion::AssertionAlgorithm;
-use crate::domain::public_key::PublicKey;
-use crate::domain::record::ClientKeyPart;
 
 mod bad;
-pub(super) mod claims;
+mod claims;
+mod signed;
+mod unique;
 
 pub use bad::BadAssertion;
-use claims::{Claims, Members, Times};
+pub(super) use claims::{Claims, Times, numeric_date};
+pub use signed::{MAX_ASSERTION_BYTES, Signed};
+pub(super) use signed::{REFUSED_ANYWHERE, is_signed};
+pub(super) use unique::Members;
 
-/// The most bytes of an assertion.
-pub const MAX_ASSERTION_BYTES: usize = 8 * 1024;
 /// How far ahead its end may be, seconds. Clocks may differ besides.
 pub const LONGEST_ASSERTION_SECONDS: i64 = 300;
 /// How far ahead its beginning may be, seconds (FAPI 2.0 §5.3.2.1 asks for ten).
 const AHEAD_SECONDS: i64 = 10;
 /// What its header may call it. Without a word it is a JWT like any.
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
-/// What would bring a key along, or change what the signature is of (RFC 7515 §4.1).
-const REFUSED_IN_HEADER: [&str; 6] = ["crit", "jwk", "jku", "x5c", "x5u", "b64"];
-/// The same, of a JWT whose kind brings its key along as a `jwk`.
-pub(super) const REFUSED_ANYWHERE: [&str; 5] = ["crit", "jku", "x5c", "x5u", "b64"];
 
 /// An assertion that says what it must. Whether its client has signed it is another question.
 pub struct Assertion {
-    signed: String,
-    signature: Vec<u8>,
-    algorithm: AssertionAlgorithm,
-    kid: Option<String>,
+    signed: Signed,
     client_id: String,
     audience: Vec<String>,
     audience_is_text: bool,
@@ -62,19 +49,9 @@ impl Assertion {
     /// # Errors
     /// [`BadAssertion`], the first thing that is wrong.
     pub fn read(compact: &str) -> Result<Self, BadAssertion> {
-        if compact.len() > MAX_ASSERTION_BYTES {
-            return Err(BadAssertion::TooLong);
-        }
-        let (signed, header, payload, signature) = split(compact).ok_or(BadAssertion::NotCompact)?;
-        let part = |part| decode(part).map_err(|_| BadAssertion::NotCompact);
-        let (header, payload, signature) = (part(header)?, part(payload)?, part(signature)?);
-        let (algorithm, kid) = read_header(&header)?;
-        let claims = Claims::read(&payload)?;
+        let (signed, claims) = Signed::read(compact, &TYPES)?;
         Ok(Self {
-            signed: signed.to_owned(),
-            signature,
-            algorithm,
-            kid,
+            signed,
             client_id: claims.client_id()?,
             audience: claims.audience()?,
             audience_is_text: claims.audience_is_text(),
@@ -92,7 +69,7 @@ impl Assertion {
     /// What it says it is signed with.
     #[must_use]
     pub fn algorithm(&self) -> AssertionAlgorithm {
-        self.algorithm
+        self.signed.algorithm
     }
 
     /// Its own name, not to be seen twice.
@@ -139,85 +116,11 @@ impl Assertion {
         }
     }
 
-    /// The key of these that has signed it: the one that it names, or any when it names none.
+    /// What was signed, and by whom it may have been.
     #[must_use]
-    pub fn signer<'k>(&self, keys: &'k [ClientKeyPart]) -> Option<&'k ClientKeyPart> {
-        keys.iter().find(|key| self.may_be_of(key) && self.is_signed_by(&key.key))
+    pub fn signed(&self) -> &Signed {
+        &self.signed
     }
-
-    /// Whether other keys could not help: one of these has the name that it gives or, when it gives none, has signed it.
-    #[must_use]
-    pub fn is_settled_by(&self, keys: &[ClientKeyPart]) -> bool {
-        self.kid.is_some() && keys.iter().any(|key| self.may_be_of(key)) || self.signer(keys).is_some()
-    }
-
-    /// Verifies it with a key that nobody has: that a client is not known takes as long as that its key is another.
-    pub fn verify_nothing(&self) {
-        /// The point that generates the group; whoever knows its private half knows that of no client.
-        const NOBODY: [u8; 32] = [
-            0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-            0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-        ];
-        let _ = UnparsedPublicKey::new(&ED25519, NOBODY).verify(self.signed.as_bytes(), &[0; 64]);
-    }
-
-    fn may_be_of(&self, key: &ClientKeyPart) -> bool {
-        let named = match (&self.kid, &key.kid) {
-            (None, _) => true,
-            (Some(named), Some(kid)) => named == kid,
-            // A key without a name goes by its thumbprint (RFC 7638 §3.1).
-            (Some(named), None) => *named == key.key.members().thumbprint(),
-        };
-        named && self.algorithm.suits(&key.key) && key.alg.is_none_or(|alg| alg == self.algorithm)
-    }
-
-    fn is_signed_by(&self, key: &PublicKey) -> bool {
-        is_signed(key, self.algorithm, self.signed.as_bytes(), &self.signature)
-    }
-}
-
-/// Whether this key has signed the message with this algorithm, which is one of its kind.
-pub(super) fn is_signed(
-    key: &PublicKey,
-    algorithm: AssertionAlgorithm,
-    message: &[u8],
-    signature: &[u8],
-) -> bool {
-    let verified = match (key, algorithm) {
-        (PublicKey::Rsa { n, e }, AssertionAlgorithm::RS256) => {
-            PublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-        }
-        (PublicKey::Rsa { n, e }, AssertionAlgorithm::PS256) => {
-            PublicKeyComponents { n, e }.verify(&RSA_PSS_2048_8192_SHA256, message, signature)
-        }
-        (PublicKey::P256(point), AssertionAlgorithm::ES256) => {
-            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
-        }
-        (PublicKey::Ed25519(key), AssertionAlgorithm::EdDSA) => {
-            UnparsedPublicKey::new(&ED25519, key).verify(message, signature)
-        }
-        _ => return false,
-    };
-    verified.is_ok()
-}
-
-fn read_header(json: &[u8]) -> Result<(AssertionAlgorithm, Option<String>), BadAssertion> {
-    let Members(mut header) = serde_json::from_slice(json).map_err(|_| BadAssertion::Header)?;
-    if REFUSED_IN_HEADER.iter().any(|name| header.contains_key(*name)) {
-        return Err(BadAssertion::Header);
-    }
-    match header.get("typ") {
-        None => {}
-        Some(Value::String(typ)) if TYPES.iter().any(|known| is_type(typ, known)) => {}
-        Some(_) => return Err(BadAssertion::Type),
-    }
-    let kid = match header.remove("kid") {
-        None => None,
-        Some(Value::String(kid)) => Some(kid),
-        Some(_) => return Err(BadAssertion::Header),
-    };
-    let algorithm = header.get("alg").and_then(Value::as_str).and_then(AssertionAlgorithm::named);
-    Ok((algorithm.ok_or(BadAssertion::Algorithm)?, kid))
 }
 
 #[cfg(test)]
@@ -228,10 +131,12 @@ mod tests {
 
     fn times(exp: i64, iat: Option<i64>, nbf: Option<i64>) -> Result<(), BadAssertion> {
         let assertion = Assertion {
-            signed: String::new(),
-            signature: vec![],
-            algorithm: AssertionAlgorithm::EdDSA,
-            kid: None,
+            signed: Signed {
+                signed: String::new(),
+                signature: vec![],
+                algorithm: AssertionAlgorithm::EdDSA,
+                kid: None,
+            },
             client_id: "c".into(),
             audience: vec![],
             audience_is_text: false,

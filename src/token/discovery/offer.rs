@@ -3,7 +3,7 @@
 //! There are no `mtls_endpoint_aliases` (RFC 8705 §5): they are for servers that ask for certificates at other addresses. Here
 //! the one endpoint takes a certificate from whoever has one, and everybody else as before.
 
-use super::{AuthorizationServerMetadata, OpenIdConfiguration};
+use super::{AuthorizationServerMetadata, JWT_BEARER, OpenIdConfiguration};
 use crate::domain::profile::Profile;
 
 /// What is served.
@@ -23,6 +23,7 @@ impl AuthorizationServerMetadata {
     pub fn offering(mut self, offer: &Offer) -> Self {
         let methods = &mut self.token_endpoint_auth_methods_supported;
         if offer.profile == Profile::Fapi2 {
+            self.grant_types_supported.retain(|grant| *grant != JWT_BEARER);
             methods.retain(|method| *method == "private_key_jwt");
             let algorithms = &mut self.token_endpoint_auth_signing_alg_values_supported;
             algorithms.retain(|algorithm| offer.profile.allows_assertion(*algorithm));
@@ -78,6 +79,10 @@ mod tests {
     #[test]
     fn fapi_2_section_5_3_2_1_names_no_secret_and_no_weak_algorithm() {
         let document = document(Offer { profile: Profile::Fapi2, certificates: true, authorities: true });
+        assert_eq!(
+            document["grant_types_supported"],
+            json!(["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"])
+        );
         assert_eq!(
             document["token_endpoint_auth_methods_supported"],
             json!(["private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"])

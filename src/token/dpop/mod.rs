@@ -12,8 +12,7 @@ use reqwest::Url;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::assertion::claims::{Members, numeric_date};
-use super::assertion::{REFUSED_ANYWHERE, is_signed};
+use super::assertion::{Members, REFUSED_ANYWHERE, is_signed, numeric_date};
 use super::client_jwks::ClientJwk;
 use super::jws::{decode, is_type, split};
 use crate::domain::assertion::AssertionAlgorithm;

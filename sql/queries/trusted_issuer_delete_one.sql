@@ -1,0 +1,2 @@
+-- Takes an issuer away.
+DELETE FROM trusted_issuer WHERE tsg_id = $1 AND id = $2
