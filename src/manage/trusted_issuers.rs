@@ -70,7 +70,7 @@ pub struct TrustedIssuerChange {
     /// Where they are; `null` for where its discovery document says.
     #[garde(length(chars, min = 1, max = 2048))]
     #[serde(default, deserialize_with = "text::given")]
-    jwks_uri: Option<Option<String>>,
+    pub jwks_uri: Option<Option<String>>,
 }
 
 /// What is shown of an issuer.

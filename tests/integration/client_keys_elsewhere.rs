@@ -1,127 +1,36 @@
 //! Keys that a client publishes at an address of its own: fetched, kept for a while, and never from inside.
 
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use reqwest::Method;
-use rustls::ServerConfig;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
-use tempfile::NamedTempFile;
+use serde_json::json;
 
-use crate::support::client::Answer;
 use crate::support::client_key::{ClientKey, ask, jwks_path, put};
-use crate::support::refused::assert_refused;
+use crate::support::elsewhere::{Elsewhere, assert_outage};
 use crate::support::scene::{Account, Scene};
 
 const ISSUER: &str = "https://id.example";
 
-/// Somebody's web server, encrypted, at this machine.
-struct Elsewhere {
-    url: String,
-    ca: NamedTempFile,
-    published: Arc<Mutex<Value>>,
-    asked: Arc<AtomicUsize>,
+async fn scene_of(elsewhere: &Elsewhere, allowed: &str) -> Scene {
+    elsewhere.scene(ISSUER, allowed).await
 }
 
-impl Elsewhere {
-    fn start() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let ca = NamedTempFile::new().expect("a file");
-        std::fs::write(ca.path(), made.cert.pem()).expect("written");
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .expect("a certificate");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
-        let (published, asked) = (Arc::new(Mutex::new(json!({ "keys": [] }))), Arc::<AtomicUsize>::default());
-        let (shown, counted, here) = (Arc::clone(&published), Arc::clone(&asked), url.clone());
-        std::thread::spawn(move || {
-            let serve = move || {
-                let (shown, counted, here) = (Arc::clone(&shown), Arc::clone(&counted), here.clone());
-                let answer = move |path: web::Path<String>| {
-                    let (shown, counted, here) = (Arc::clone(&shown), Arc::clone(&counted), here.clone());
-                    async move {
-                        counted.fetch_add(1, Ordering::SeqCst);
-                        let keys = shown.lock().expect("no panic").clone();
-                        match path.as_str() {
-                            "redirect" => HttpResponse::Found()
-                                .insert_header(("location", format!("{here}/jwks")))
-                                .finish(),
-                            "missing" => HttpResponse::NotFound().json(keys),
-                            "slow" => {
-                                tokio::time::sleep(Duration::from_secs(4)).await;
-                                HttpResponse::Ok().json(keys)
-                            }
-                            "large" => {
-                                let mut keys = keys;
-                                keys["filler"] = json!("x".repeat(70_000));
-                                HttpResponse::Ok().json(keys)
-                            }
-                            "page" => HttpResponse::Ok().body("<html>"),
-                            _ => {
-                                tokio::time::sleep(Duration::from_millis(200)).await;
-                                HttpResponse::Ok().json(keys)
-                            }
-                        }
-                    }
-                };
-                App::new().route("/{path}", web::get().to(answer))
-            };
-            let server = HttpServer::new(serve).workers(1).disable_signals();
-            let server = server.listen_rustls_0_23(listener, tls).expect("a listener").run();
-            actix_web::rt::System::new().block_on(server).expect("a server");
-        });
-        Self { url, ca, published, asked }
-    }
-
-    fn publish(&self, keys: &[&ClientKey]) {
-        let keys: Vec<&Value> = keys.iter().map(|key| &key.jwk).collect();
-        *self.published.lock().expect("no panic") = json!({ "keys": keys });
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    /// A server that may ask it.
-    async fn scene(&self, allowed: &str) -> Scene {
-        let file = self.ca.path().display().to_string();
-        let settings =
-            json!({ "issuer": ISSUER, "outgoing_allowed_hosts": allowed, "outgoing_ca_file": file });
-        Scene::with(&settings).await
-    }
-
-    /// An account whose keys are there.
-    async fn account(&self, scene: &Scene, path: &str) -> Account {
-        let account = scene.account(&format!("keys at {path}")).await;
-        let address = format!("{}/{path}", self.url);
-        put(scene, &account, &json!({ "jwks_uri": address })).await.expect(200);
-        account
-    }
-}
-
-fn assert_outage(answer: &Answer, what: &str) {
-    assert_refused(answer, 503, "temporarily_unavailable", what);
-    assert!(!answer.header("retry-after").is_empty(), "{what}");
+/// An account whose keys are there.
+async fn account_at(elsewhere: &Elsewhere, scene: &Scene, path: &str) -> Account {
+    let account = scene.account(&format!("keys at {path}")).await;
+    let address = format!("{}/{path}", elsewhere.url);
+    put(scene, &account, &json!({ "jwks_uri": address })).await.expect(200);
+    account
 }
 
 #[tokio::test]
 async fn keys_are_fetched_once_for_all_who_wait_and_kept() {
     let elsewhere = Elsewhere::start();
-    let scene = elsewhere.scene("localhost").await;
+    let scene = scene_of(&elsewhere, "localhost").await;
     let key = ClientKey::new("ES256");
     elsewhere.publish(&[&key]);
-    let account = elsewhere.account(&scene, "jwks").await;
+    let account = account_at(&elsewhere, &scene, "jwks").await;
     let good = || key.assertion(&account.client_id, ISSUER);
     assert_eq!(elsewhere.asked(), 0, "nobody has needed them yet");
     let assertions: Vec<String> = (0..10).map(|_| good()).collect();
@@ -149,10 +58,10 @@ async fn keys_are_fetched_once_for_all_who_wait_and_kept() {
 #[tokio::test]
 async fn an_unknown_kid_fetches_them_again_but_not_all_the_time() {
     let elsewhere = Elsewhere::start();
-    let scene = elsewhere.scene("localhost").await;
+    let scene = scene_of(&elsewhere, "localhost").await;
     let (old, new, never) = (ClientKey::new("EdDSA"), ClientKey::new("EdDSA"), ClientKey::new("EdDSA"));
     elsewhere.publish(&[&old]);
-    let account = elsewhere.account(&scene, "jwks").await;
+    let account = account_at(&elsewhere, &scene, "jwks").await;
     ask(&scene.client, &old.assertion(&account.client_id, ISSUER)).await.expect(200);
     elsewhere.publish(&[&new]);
     ask(&scene.client, &new.assertion(&account.client_id, ISSUER)).await.expect(401);
@@ -178,11 +87,11 @@ async fn an_unknown_kid_fetches_them_again_but_not_all_the_time() {
 #[tokio::test]
 async fn what_cannot_be_fetched_is_an_outage_and_no_fault_of_the_client() {
     let elsewhere = Elsewhere::start();
-    let scene = elsewhere.scene("localhost").await;
+    let scene = scene_of(&elsewhere, "localhost").await;
     let key = ClientKey::new("EdDSA");
     elsewhere.publish(&[&key]);
     for path in ["redirect", "missing", "slow", "large", "page"] {
-        let account = elsewhere.account(&scene, path).await;
+        let account = account_at(&elsewhere, &scene, path).await;
         let before = elsewhere.asked();
         let started = Instant::now();
         assert_outage(&ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await, path);
@@ -199,11 +108,11 @@ async fn what_cannot_be_fetched_is_an_outage_and_no_fault_of_the_client() {
 #[tokio::test]
 async fn a_name_that_leads_inside_is_not_asked_unless_it_is_allowed() {
     let elsewhere = Elsewhere::start();
-    let scene = elsewhere.scene("other.example").await;
+    let scene = scene_of(&elsewhere, "other.example").await;
     let key = ClientKey::new("EdDSA");
     elsewhere.publish(&[&key]);
     // The name says nothing; where it leads is seen when it is resolved.
-    let account = elsewhere.account(&scene, "jwks").await;
+    let account = account_at(&elsewhere, &scene, "jwks").await;
     assert_outage(&ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await, "inside");
     assert_eq!(elsewhere.asked(), 0);
 }
@@ -211,10 +120,10 @@ async fn a_name_that_leads_inside_is_not_asked_unless_it_is_allowed() {
 #[tokio::test]
 async fn nothing_is_fetched_for_who_is_not_let_in_or_what_is_no_assertion() {
     let elsewhere = Elsewhere::start();
-    let scene = elsewhere.scene("localhost").await;
+    let scene = scene_of(&elsewhere, "localhost").await;
     let key = ClientKey::new("EdDSA");
     elsewhere.publish(&[&key]);
-    let account = elsewhere.account(&scene, "jwks").await;
+    let account = account_at(&elsewhere, &scene, "jwks").await;
     let path = format!("service-accounts/{}", account.id);
     ask(&scene.client, &key.assertion(&account.client_id, "https://other.example")).await.expect(401);
     let disable = json!({ "enabled": false });

@@ -12,6 +12,7 @@ use crate::support::client::{Answer, Client};
 use crate::support::client_key::{ClientKey, account_with, ask};
 use crate::support::exchange;
 use crate::support::scene::Scene;
+use crate::support::workload::{JWT_BEARER_GRANT, Trusting, github};
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
@@ -188,18 +189,24 @@ async fn rfc_8414_section_2_the_grants_that_are_named_work_and_no_others() {
         "password",
         "refresh_token",
         "urn:ietf:params:oauth:grant-type:device_code",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        JWT_BEARER_GRANT,
         "urn:ietf:params:oauth:grant-type:saml2-bearer",
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "urn:openid:params:grant-type:ciba",
     ]);
     assert!(named.is_subset(&all), "{named:?}");
+    let mut trusting = Trusting::on(scene, github(), "RS256").await;
+    trusting.audience.clone_from(&trusting.scene.client.url);
+    let scene = &trusting.scene;
     let token = scene.admin_token().await;
     let to_exchange = format!("subject_token={token}&subject_token_type={}", exchange::ACCESS_TOKEN);
     for grant in all {
         let what = if grant == exchange::GRANT { format!("&{to_exchange}") } else { String::new() };
-        let form = format!("grant_type={grant}&{}{what}", posted(&scene));
-        let answer = scene.client.post("/oauth2/token", &[FORM], &form).await;
+        let form = format!("grant_type={grant}&{}{what}", posted(scene));
+        let answer = match grant {
+            JWT_BEARER_GRANT => trusting.grant(&trusting.good()).await,
+            _ => scene.client.post("/oauth2/token", &[FORM], &form).await,
+        };
         let expected = if named.contains(grant) { (200, "") } else { (400, "unsupported_grant_type") };
         assert_eq!((answer.status, answer.code().as_str()), expected, "{grant}");
     }

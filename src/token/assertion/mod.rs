@@ -132,7 +132,7 @@ mod tests {
     fn times(exp: i64, iat: Option<i64>, nbf: Option<i64>) -> Result<(), BadAssertion> {
         let assertion = Assertion {
             signed: Signed {
-                signed: String::new(),
+                text: String::new(),
                 signature: vec![],
                 algorithm: AssertionAlgorithm::EdDSA,
                 kid: None,

@@ -26,7 +26,7 @@ const REFUSED_BESIDES: &str = "jwk";
 
 /// What was signed, and what its header says of how. Whether somebody has signed it is another question.
 pub struct Signed {
-    pub(super) signed: String,
+    pub(super) text: String,
     pub(super) signature: Vec<u8>,
     pub(super) algorithm: AssertionAlgorithm,
     pub(super) kid: Option<String>,
@@ -43,7 +43,7 @@ impl Signed {
         let (header, payload, signature) = (part(header)?, part(payload)?, part(signature)?);
         let (algorithm, kid) = read_header(&header, types)?;
         let claims = Claims::read(&payload)?;
-        Ok((Self { signed: signed.to_owned(), signature, algorithm, kid }, claims))
+        Ok((Self { text: signed.to_owned(), signature, algorithm, kid }, claims))
     }
 
     /// The key of these that has signed it: the one that it names, or any when it names none.
@@ -65,7 +65,7 @@ impl Signed {
             0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
             0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
         ];
-        let _ = UnparsedPublicKey::new(&ED25519, NOBODY).verify(self.signed.as_bytes(), &[0; 64]);
+        let _ = UnparsedPublicKey::new(&ED25519, NOBODY).verify(self.text.as_bytes(), &[0; 64]);
     }
 
     fn may_be_of(&self, key: &ClientKeyPart) -> bool {
@@ -79,7 +79,7 @@ impl Signed {
     }
 
     fn is_signed_by(&self, key: &PublicKey) -> bool {
-        is_signed(key, self.algorithm, self.signed.as_bytes(), &self.signature)
+        is_signed(key, self.algorithm, self.text.as_bytes(), &self.signature)
     }
 }
 

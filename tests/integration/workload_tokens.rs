@@ -1,0 +1,423 @@
+//! Workloads that prove themselves by another issuer's token, requirement by requirement (RFC 7521 §4, RFC 7523 §2 and §3).
+
+use serde_json::{Value, json};
+
+use crate::support::client::Answer;
+use crate::support::client_key::{ClientKey, ask, ask_with, now};
+use crate::support::read_token::read_token;
+use crate::support::refused::{assert_alike, assert_refused};
+use crate::support::scene::Scene;
+use crate::support::workload::{
+    JWT_BEARER_GRANT, Kind, Trusting, generic, github, google, grant, kinds, kubernetes, put_rules, spiffe,
+};
+
+/// Good as it is, and refused with each of these changes, like all others: as a client and as a grant.
+async fn refuses(trusting: &Trusting, changes: &[Value]) {
+    let (mut clients, mut grants) = (Vec::new(), Vec::new());
+    for change in changes {
+        let token = trusting.token(change);
+        clients.push((change.to_string(), trusting.ask(&token).await));
+        grants.push((change.to_string(), trusting.grant(&token).await));
+    }
+    assert_alike(&clients, 401, "invalid_client");
+    assert_alike(&grants, 400, "invalid_grant");
+    trusting.ask(&trusting.good()).await.expect(200);
+    trusting.grant(&trusting.good()).await.expect(200);
+}
+
+async fn takes(trusting: &Trusting, changes: &[Value]) {
+    for change in changes {
+        let answer = trusting.ask(&trusting.token(change)).await;
+        assert_eq!(answer.status, 200, "{} {change}", trusting.kind.name);
+    }
+}
+
+async fn whoami(trusting: &Trusting, issued: Answer) -> Answer {
+    trusting.scene.client.whoami(&issued.expect(200).text("access_token")).await.expect(200)
+}
+
+#[tokio::test]
+async fn rfc_7523_section_2_a_token_for_what_each_kind_of_issuer_says() {
+    for (kind, alg) in
+        kinds().into_iter().zip(["RS256", "RS256", "RS256", "ES256", "PS256", "ES256", "EdDSA"])
+    {
+        let trusting = Trusting::new(kind, alg).await;
+        let rules = trusting.scene.get(&crate::support::workload::rules_path(&trusting.account)).await.json();
+        for issued in [trusting.ask(&trusting.good()).await, trusting.grant(&trusting.good()).await] {
+            let who = whoami(&trusting, issued).await;
+            assert_eq!(who.text("client_id"), trusting.account.client_id, "{}", trusting.kind.name);
+            assert_eq!(who.json()["credential_id"], rules["rules"][0]["credential_id"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc_7523_section_2_1_no_client_authentication_is_needed_and_what_there_is_must_be_right() {
+    let trusting = Trusting::new(github(), "RS256").await;
+    let Trusting { scene, account, .. } = &trusting;
+    let other = scene.account("other").await;
+    scene.token_of(&other, &[]).await;
+    scene.token_of(account, &[]).await;
+    let good = trusting.good();
+    let with = async |id: &str, secret: &str| {
+        let form = [("grant_type", JWT_BEARER_GRANT), ("assertion", good.as_str())];
+        let request = scene.client.request(reqwest::Method::POST, "/oauth2/token");
+        scene.client.send(request.basic_auth(id, Some(secret)).form(&form)).await
+    };
+    with(&account.client_id, &account.client_secret).await.expect(200);
+    let wrong = with(&account.client_id, &other.client_secret).await;
+    assert_refused(&wrong, 401, "invalid_client", "another's secret");
+    let others = with(&other.client_id, &other.client_secret).await;
+    assert_refused(&others, 400, "invalid_grant", "another client, rightly authenticated");
+    let body = [("client_id", other.client_id.as_str()), ("client_secret", other.client_secret.as_str())];
+    assert_refused(&grant(&scene.client, &good, &body).await, 400, "invalid_grant", "in the body");
+    // By its own assertion, which is used up by that, while the workload's is not.
+    let key = ClientKey::new("ES256");
+    crate::support::client_key::put(scene, account, &json!({ "keys": [key.jwk] })).await.expect(200);
+    let own = key.assertion(&account.client_id, "https://id.example");
+    let twice = [
+        ("client_assertion_type", crate::support::client_key::JWT_BEARER),
+        ("client_assertion", own.as_str()),
+    ];
+    grant(&scene.client, &good, &twice).await.expect(200);
+    assert_refused(&grant(&scene.client, &good, &twice).await, 401, "invalid_client", "used before");
+}
+
+#[tokio::test]
+async fn rfc_7523_section_2_1_the_client_id_says_which_account_and_nobody_guesses() {
+    let trusting = Trusting::new(github(), "RS256").await;
+    let Trusting { scene, .. } = &trusting;
+    let good = trusting.good();
+    let untrusting = scene.account("trusts nobody").await;
+    let without = grant(&scene.client, &good, &[]).await;
+    assert_refused(&without, 400, "invalid_request", "no client_id");
+    let mut answers = Vec::new();
+    for id in [untrusting.client_id.as_str(), "nobody@1000000001.iam.carnet.local", "nobody"] {
+        answers.push((id.to_owned(), grant(&scene.client, &good, &[("client_id", id)]).await));
+    }
+    assert_alike(&answers, 400, "invalid_grant");
+    let form = [("client_id", trusting.account.client_id.as_str())];
+    let missing = grant(&scene.client, "", &form).await;
+    assert_refused(&missing, 400, "invalid_request", "no assertion");
+    trusting.grant(&good).await.expect(200);
+}
+
+#[tokio::test]
+async fn rfc_7521_section_4_2_a_workload_says_beside_its_assertion_whose_it_is() {
+    let trusting = Trusting::new(kubernetes(), "RS256").await;
+    let good = trusting.good();
+    let other = trusting.scene.account("other").await;
+    let answers = [
+        ("no client_id".to_owned(), ask(&trusting.scene.client, &good).await),
+        ("empty".to_owned(), ask_with(&trusting.scene.client, &good, &[("client_id", "")]).await),
+        (
+            "another".to_owned(),
+            ask_with(&trusting.scene.client, &good, &[("client_id", &other.client_id)]).await,
+        ),
+        ("nobody".to_owned(), ask_with(&trusting.scene.client, &good, &[("client_id", "a@b")]).await),
+    ];
+    assert_alike(&answers, 401, "invalid_client");
+    trusting.ask(&good).await.expect(200);
+}
+
+#[tokio::test]
+async fn rfc_7523_section_3_1_and_3_2_issuer_and_subject_are_those_of_the_rule() {
+    let trusting = Trusting::new(github(), "RS256").await;
+    let issuer = trusting.kind.issuer;
+    refuses(
+        &trusting,
+        &[
+            json!({ "iss": null }),
+            json!({ "iss": format!("{issuer}/") }),
+            json!({ "iss": "https://token.actions.githubusercontent.com.evil.example" }),
+            json!({ "iss": issuer.to_uppercase() }),
+            json!({ "iss": [issuer] }),
+            json!({ "iss": "" }),
+            json!({ "sub": null }),
+            json!({ "sub": "" }),
+            json!({ "sub": 7 }),
+            json!({ "sub": ["repo:acme/app:ref:refs/heads/main"] }),
+            json!({ "sub": "repo:acme/app:pull_request" }),
+            json!({ "sub": "repo:acme/app:environment:x:ref:refs/heads/main" }),
+            json!({ "sub": "repo:acme/app:ref:refs/heads/main:ref:refs/heads/main" }),
+            json!({ "sub": "repo:acme-evil/app:ref:refs/heads/main" }),
+            json!({ "sub": "repo:acme/../evil/app:ref:refs/heads/main" }),
+            json!({ "sub": "REPO:acme/app:ref:refs/heads/main" }),
+            json!({ "sub": " repo:acme/app:ref:refs/heads/main" }),
+            json!({ "job_workflow_ref": "evil/workflows/.github/workflows/deploy.yml@refs/heads/main" }),
+            json!({ "job_workflow_ref": "acme/workflows/.github/workflows/deploy.yml.evil@refs/heads/main" }),
+            json!({ "job_workflow_ref": null }),
+        ],
+    )
+    .await;
+    takes(
+        &trusting,
+        &[json!({ "sub": "repo:acme/other:ref:refs/heads/main" }), json!({ "actor": "somebody" })],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn rfc_7523_section_3_3_the_audience_is_the_one_that_was_agreed_and_no_other() {
+    let trusting = Trusting::new(kubernetes(), "ES256").await;
+    let own = "https://id.example";
+    refuses(
+        &trusting,
+        &[
+            json!({ "aud": null }),
+            json!({ "aud": "" }),
+            json!({ "aud": [] }),
+            json!({ "aud": format!("{own}/") }),
+            json!({ "aud": format!("{own}/oauth2/token") }),
+            json!({ "aud": "https://kubernetes.default.svc" }),
+            json!({ "aud": [own, "https://kubernetes.default.svc"] }),
+            json!({ "aud": [own, own] }),
+            json!({ "aud": [[own]] }),
+            json!({ "aud": { "0": own } }),
+        ],
+    )
+    .await;
+    takes(&trusting, &[json!({ "aud": [own] })]).await;
+    // Another one was agreed.
+    let change = json!({ "audience": "api://AzureADTokenExchange" });
+    let path = trusting.issuer_path();
+    let headers = [("if-match", "*")];
+    trusting.scene.send(reqwest::Method::PATCH, &path, &headers, Some(&change)).await.expect(200);
+    takes(&trusting, &[change.get("audience").map(|aud| json!({ "aud": aud })).expect("one")]).await;
+    trusting.ask(&trusting.good()).await.expect(401);
+}
+
+#[tokio::test]
+async fn rfc_7523_section_3_4_to_3_6_its_time_is_now_and_no_longer_than_its_kind_allows() {
+    for kind in kinds() {
+        let longest: i64 = match kind.name {
+            "google" | "aws" | "spiffe" => 3_600,
+            "github_actions" => 6 * 3_600,
+            _ => 24 * 3_600,
+        };
+        let dated = kind.name != "spiffe";
+        let nbf = kind.claims.get("nbf").is_some();
+        let trusting = Trusting::new(kind, "EdDSA").await;
+        let mut changes = vec![
+            json!({ "exp": null }),
+            json!({ "exp": now() - 1 }),
+            json!({ "exp": "2030" }),
+            json!({ "exp": now() + longest + 60 }),
+            json!({ "exp": i64::MAX }),
+            json!({ "exp": 1e300 }),
+            json!({ "iat": now() + 60 }),
+            json!({ "nbf": now() + 60 }),
+            json!({ "nbf": "now" }),
+            json!({ "iat": now() - longest, "exp": now() + 60 }),
+        ];
+        if dated {
+            changes.push(json!({ "iat": null }));
+        }
+        if nbf && trusting.kind.name == "kubernetes" {
+            changes.push(json!({ "nbf": null }));
+        }
+        refuses(&trusting, &changes).await;
+        takes(
+            &trusting,
+            &[
+                json!({ "iat": now(), "exp": now() + longest }),
+                json!({ "iat": now() - longest + 60, "exp": now() + 60 }),
+            ],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn rfc_7523_section_3_what_it_gets_does_not_outlive_it() {
+    let trusting = Trusting::new(google(), "RS256").await;
+    for answer in [
+        trusting.ask(&trusting.token(&json!({ "exp": now() + 100 }))).await,
+        trusting.grant(&trusting.token(&json!({ "exp": now() + 100 }))).await,
+    ] {
+        let lives = answer.expect(200).json()["expires_in"].as_i64().expect("seconds");
+        assert!((90..=100).contains(&lives), "{lives}");
+    }
+    let long = trusting.ask(&trusting.token(&json!({ "exp": now() + 3_000 }))).await.expect(200);
+    assert_eq!(long.json()["expires_in"], 900);
+}
+
+/// Every request of a pod takes the same token from the same file.
+#[tokio::test]
+async fn a_workload_s_token_is_good_more_than_once() {
+    let trusting = Trusting::new(kubernetes(), "RS256").await;
+    let good = trusting.good();
+    for _ in 0..3 {
+        trusting.ask(&good).await.expect(200);
+        trusting.grant(&good).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn rfc_8725_section_3_11_and_3_12_a_token_of_another_kind_is_none() {
+    let table: [(Kind, Vec<Value>); 6] = [
+        (
+            kubernetes(),
+            vec![
+                json!({ "kubernetes.io": null }),
+                json!({ "kubernetes.io": { "namespace": "prod" } }),
+                json!({ "kubernetes.io": { "namespace": "dev", "serviceaccount": { "name": "deployer" } } }),
+                json!({ "kubernetes.io": { "namespace": "prod", "serviceaccount": { "name": "other" } } }),
+                json!({ "sub": "system:serviceaccount:prod:other" }),
+                json!({ "kubernetes.io": "prod" }),
+            ],
+        ),
+        (
+            github(),
+            vec![
+                json!({ "repository": null }),
+                json!({ "repository_owner": 7 }),
+                json!({ "run_id": "" }),
+                json!({ "jti": null }),
+            ],
+        ),
+        (
+            google(),
+            vec![
+                json!({ "azp": "407408718192.apps.googleusercontent.com" }),
+                json!({ "azp": null }),
+                json!({ "email": "somebody@gmail.com" }),
+                json!({ "email": "somebody@gserviceaccount.com.evil.example" }),
+                json!({ "email_verified": false }),
+                json!({ "email_verified": "true" }),
+            ],
+        ),
+        (
+            crate::support::workload::aws(),
+            vec![
+                json!({ "https://sts.amazonaws.com/": null }),
+                json!({ "https://sts.amazonaws.com/": { "aws_account": "210987654321" } }),
+                json!({ "jti": null }),
+            ],
+        ),
+        (
+            crate::support::workload::azure(),
+            vec![
+                json!({ "oid": "6e74172b-be56-4843-9ff4-e66a39bb12e3" }),
+                json!({ "tid": "6e74172b-be56-4843-9ff4-e66a39bb12e3" }),
+                json!({ "tid": null }),
+                json!({ "azp": null }),
+                json!({ "idtyp": "user" }),
+                json!({ "scp": "user_impersonation" }),
+            ],
+        ),
+        (
+            spiffe(),
+            vec![
+                json!({ "sub": "spiffe://acme.example/ns/prod/../admin" }),
+                json!({ "sub": "spiffe://acme.example/ns/prod//sa" }),
+                json!({ "sub": "spiffe://other.example/ns/prod/sa/deployer" }),
+                json!({ "sub": "spiffe://acme.example:443/ns/prod/sa/deployer" }),
+                json!({ "sub": "deployer" }),
+            ],
+        ),
+    ];
+    for (kind, mut changes) in table {
+        let trusting = Trusting::new(kind, "EdDSA").await;
+        for (name, value) in [
+            ("scope", json!("read")),
+            ("scp", json!(["read"])),
+            ("client_id", json!("app")),
+            ("nonce", json!("n")),
+            ("auth_time", json!(now())),
+            ("at_hash", json!("x")),
+            ("c_hash", json!("x")),
+            ("s_hash", json!("x")),
+            ("events", json!({})),
+            ("act", json!({ "sub": "other" })),
+            ("cnf", json!({ "jkt": "x" })),
+        ] {
+            changes.push(json!({ name: value }));
+        }
+        refuses(&trusting, &changes).await;
+        // And by its header.
+        let mut answers = Vec::new();
+        for typ in [
+            "at+jwt",
+            "application/at+jwt",
+            "logout+jwt",
+            "secevent+jwt",
+            "dpop+jwt",
+            "client-authentication+jwt",
+            "",
+        ] {
+            let mut header = trusting.header();
+            header["typ"] = json!(typ);
+            let token = trusting.key.sign(&header, &trusting.claims());
+            answers.push((typ.to_owned(), trusting.ask(&token).await));
+        }
+        assert_alike(&answers, 401, "invalid_client");
+    }
+}
+
+#[tokio::test]
+async fn a_jwt_svid_is_its_trust_domain_s_whatever_it_calls_its_issuer() {
+    let trusting = Trusting::new(spiffe(), "ES256").await;
+    takes(
+        &trusting,
+        &[
+            json!({ "iss": "https://oidc-discovery.acme.example" }),
+            json!({ "iat": now() }),
+            json!({ "sub": "spiffe://acme.example/ns/prod/sa/other" }),
+        ],
+    )
+    .await;
+    let mut header = trusting.header();
+    header["typ"] = json!("JOSE");
+    trusting.ask(&trusting.key.sign(&header, &trusting.claims())).await.expect(200);
+    refuses(&trusting, &[json!({ "sub": "spiffe://acme.example/ns/dev/sa/deployer" })]).await;
+}
+
+#[tokio::test]
+async fn all_claims_of_a_rule_must_hold_and_one_rule_is_enough() {
+    let trusting = Trusting::new(generic(), "EdDSA").await;
+    let Trusting { scene, account, issuer_id, .. } = &trusting;
+    let rule = |claims: Value| json!({ "issuer_id": issuer_id, "claims": claims });
+    let app = json!({ "claim": "sub", "prefix": "project_path:acme/app:" });
+    let protected = json!({ "claim": "ref_protected", "equals": "true" });
+    let rules = json!([
+        rule(json!([app, protected, { "claim": "user_login", "equals": "somebody-else" }])),
+        rule(json!([app, protected])),
+    ]);
+    let shown = put_rules(scene, account, &rules).await.expect(200).json();
+    let who = whoami(&trusting, trusting.ask(&trusting.good()).await).await;
+    assert_eq!(who.json()["credential_id"], shown["rules"][1]["credential_id"], "the first that holds");
+    refuses(
+        &trusting,
+        &[
+            json!({ "ref_protected": "false" }),
+            json!({ "ref_protected": null }),
+            json!({ "ref_protected": ["true"] }),
+            json!({ "sub": "project_path:acme/app-evil:ref_type:branch:ref:main" }),
+        ],
+    )
+    .await;
+    takes(&trusting, &[json!({ "ref_protected": true }), json!({ "user_login": "somebody-else" })]).await;
+}
+
+/// What an account gets for it is what it gets otherwise.
+#[tokio::test]
+async fn the_grant_gets_what_client_credentials_would_get() {
+    let scene = Scene::with(&json!({})).await;
+    let mut trusting = Trusting::on(scene, github(), "RS256").await;
+    trusting.audience.clone_from(&trusting.scene.client.url);
+    let (id, tsg) = (trusting.account.client_id.clone(), format!("tsg_id:{}", trusting.scene.tsg_id));
+    let more = [("client_id", id.as_str()), ("scope", tsg.as_str())];
+    let issued = grant(&trusting.scene.client, &trusting.good(), &more).await.expect(200);
+    assert_eq!(issued.text("scope"), tsg);
+    let url = &trusting.scene.client.url;
+    let read = read_token(&trusting.scene.client, &issued.text("access_token"), url).await;
+    assert_eq!(read.claims["sub"], json!(id));
+    assert_eq!(read.claims["aud"], json!([url, id]));
+    let more = [("client_id", id.as_str()), ("resource", "urn:nobody")];
+    let target = grant(&trusting.scene.client, &trusting.good(), &more).await;
+    assert_refused(&target, 400, "invalid_target", "no key");
+    let more = [("client_id", id.as_str()), ("scope", "admin")];
+    let scope = grant(&trusting.scene.client, &trusting.good(), &more).await;
+    assert_refused(&scope, 400, "invalid_scope", "scope");
+}
