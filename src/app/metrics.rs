@@ -25,8 +25,14 @@ pub const COUNTERS: [(&str, &str); 18] = [
     ("carnet_usage_flushes_total", "Batches of uses and counts, by outcome: a failed one is sent again"),
     ("carnet_usage_dropped_total", "Uses that found the memory full, and are not written down"),
     ("carnet_tokens_rejected_total", "Bearer tokens that were refused, by why"),
-    ("carnet_assertions_rejected_total", "Assertions of clients that were refused for what they say, by why"),
-    ("carnet_client_keys_fetched_total", "Requests for the keys of a client's jwks_uri, by outcome"),
+    (
+        "carnet_assertions_rejected_total",
+        "Assertions of clients and tokens of workloads that were refused for what they say, by why",
+    ),
+    (
+        "carnet_client_keys_fetched_total",
+        "Requests for keys that clients and trusted issuers publish elsewhere, by outcome",
+    ),
     ("carnet_lookups_total", "Records that a request was judged by, by where they came from"),
     (
         "carnet_entries_unreadable_total",

@@ -169,10 +169,15 @@ impl Trust {
     #[must_use]
     pub fn issuer_of(&self, iss: Option<&str>, sub: &str) -> Option<&TrustedIssuerPart> {
         let domain = spiffe_id(sub).map(|(domain, _)| domain);
-        self.issuers.iter().find(|known| match known.kind {
-            IssuerKind::Spiffe => domain.is_some() && known.issuer.strip_prefix(SPIFFE) == domain,
-            _ => iss == Some(known.issuer.as_str()),
-        })
+        let of_domain = |known: &&TrustedIssuerPart| {
+            known.kind == IssuerKind::Spiffe
+                && domain.is_some()
+                && known.issuer.strip_prefix(SPIFFE) == domain
+        };
+        let named = |known: &&TrustedIssuerPart| {
+            known.kind != IssuerKind::Spiffe && iss == Some(known.issuer.as_str())
+        };
+        self.issuers.iter().find(of_domain).or_else(|| self.issuers.iter().find(named))
     }
 
     /// The first rule for this issuer that these claims satisfy.
@@ -275,6 +280,31 @@ mod tests {
         }
         assert!(IssuerKind::Google.may_be_called(GOOGLE));
         assert!(!IssuerKind::Google.may_be_called("https://accounts.google.com/"));
+    }
+
+    #[test]
+    fn a_token_is_of_one_issuer_whatever_order_they_are_in() {
+        let issuer = |kind, issuer: &str| TrustedIssuerPart {
+            id: Uuid::nil(),
+            issuer: issuer.into(),
+            kind,
+            audience: None,
+            keys: vec![],
+            jwks_uri: None,
+        };
+        let svid = issuer(IssuerKind::Spiffe, "spiffe://acme.example");
+        let named = issuer(IssuerKind::Generic, "https://oidc.acme.example");
+        for issuers in [vec![svid.clone(), named.clone()], vec![named.clone(), svid.clone()]] {
+            let trust = Trust { issuers, rules: vec![] };
+            let of = |iss, sub| trust.issuer_of(iss, sub);
+            let iss = Some("https://oidc.acme.example");
+            assert_eq!(of(iss, "spiffe://acme.example/a"), Some(&svid));
+            assert_eq!(of(None, "spiffe://acme.example/a"), Some(&svid));
+            assert_eq!(of(iss, "spiffe://other.example/a"), Some(&named));
+            assert_eq!(of(iss, "app"), Some(&named));
+            assert_eq!(of(None, "spiffe://other.example/a"), None);
+            assert_eq!(of(Some("spiffe://acme.example"), "app"), None);
+        }
     }
 
     #[test]

@@ -57,6 +57,18 @@ async fn a_field_has_the_length_that_the_contract_gives_it() {
         ),
         ("NewAccessPolicy", scene.path("access-policies"), grant.clone(), &["principal", "role"]),
         ("NewApiKey", scene.path("api-keys"), key, &["product", "name", "comment"]),
+        (
+            "NewTrustedIssuer",
+            scene.path("trusted-issuers"),
+            json!({ "name": "n", "issuer": "i", "kind": "generic" }),
+            &["name", "issuer", "audience", "jwks_uri"],
+        ),
+        (
+            "TrustedIssuerChange",
+            scene.path("trusted-issuers/0193f8a2-6c1e-7b11-9d2a-3f1f5e8c7a10"),
+            json!({}),
+            &["name", "audience", "jwks_uri"],
+        ),
         ("NewSecret", secrets.clone(), json!({}), &["name"]),
         ("Rotation", format!("{secrets}/0000000000000000/rotate"), json!({}), &["name"]),
         ("ApiKeyChange", scene.path("api-keys/42"), json!({}), &["name", "comment"]),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::client_key::ClientKey;
 use crate::support::scene::Scene;
-use crate::support::stores::run_sql;
+use crate::support::stores::{run_sql, sql_value};
 use crate::support::workload::{Trusting, ask_as, generic, github, kubernetes, put_rules, rules_path};
 
 fn issuer(name: &str) -> Value {
@@ -314,6 +314,31 @@ async fn rules_go_with_their_account_and_a_disabled_one_lets_nobody_in() {
     let gone =
         scene.send(Method::DELETE, &trusting.issuer_path(), &[("if-match", "*")], None).await.expect(200);
     assert_eq!(gone.json(), json!({}), "nobody trusts it any more");
+}
+
+/// Whoever is first: no rule is left that names an issuer which is gone.
+#[tokio::test]
+async fn a_rule_and_the_end_of_its_issuer_do_not_miss_each_other() {
+    let scene = Scene::new().await;
+    let account = scene.account("races").await;
+    let claims = json!([{ "claim": "sub", "equals": "somebody" }]);
+    for n in 0..12 {
+        let id = scene.post("trusted-issuers", issuer(&format!("i{n}"))).await.expect(201).text("id");
+        let (rules, path) = (json!([{ "issuer_id": id, "claims": claims }]), format!("trusted-issuers/{id}"));
+        let put = put_rules(&scene, &account, &rules);
+        let delete = scene.send(Method::DELETE, &path, &[("if-match", "*")], None);
+        let (put, gone) = if n % 2 == 0 {
+            tokio::join!(put, delete)
+        } else {
+            let (gone, put) = tokio::join!(delete, put);
+            (put, gone)
+        };
+        gone.expect(200);
+        assert!(put.status == 200 || put.code() == "unknown_trusted_issuer", "{put:?}");
+        let stored = format!("SELECT rules FROM trust_rules WHERE service_account_id = '{}'", account.id);
+        let stored = sql_value(&scene.database_url, &stored).await;
+        assert!(stored.is_none_or(|rules| rules == "[]"), "round {n}");
+    }
 }
 
 /// The second line of defence, and its twin.

@@ -7,6 +7,7 @@ use crate::support::client_key::{ClientKey, ask, ask_with, now};
 use crate::support::read_token::read_token;
 use crate::support::refused::{assert_alike, assert_refused};
 use crate::support::scene::Scene;
+use crate::support::stores::OwnStores;
 use crate::support::workload::{
     JWT_BEARER_GRANT, Kind, Trusting, generic, github, google, grant, kinds, kubernetes, put_rules, spiffe,
 };
@@ -420,4 +421,23 @@ async fn the_grant_gets_what_client_credentials_would_get() {
     let more = [("client_id", id.as_str()), ("scope", "admin")];
     let scope = grant(&trusting.scene.client, &trusting.good(), &more).await;
     assert_refused(&scope, 400, "invalid_scope", "scope");
+}
+
+/// Nothing of it is used up, so it needs no more than a secret does; and what is held against it needs the authority.
+#[tokio::test]
+async fn without_postgres_a_workload_is_served_from_caches_and_never_refused() {
+    let own = OwnStores::start(1);
+    let (database_url, redis_url) = (own.migrated().await, own.stores.redis_urls()[0].clone());
+    let settings = json!({ "issuer": "https://id.example", "lease_seconds": 10 });
+    let scene = Scene::on(database_url, redis_url, &settings).await;
+    let trusting = Trusting::on(scene, kubernetes(), "RS256").await;
+    trusting.ask(&trusting.good()).await.expect(200);
+    own.stores.stop_postgres();
+    trusting.ask(&trusting.good()).await.expect(200);
+    trusting.grant(&trusting.good()).await.expect(200);
+    // It may be that a rule was added which lets it in.
+    let other = json!({ "sub": "system:serviceaccount:dev:deployer" });
+    let unknown = trusting.token(&other);
+    assert_refused(&trusting.ask(&unknown).await, 503, "temporarily_unavailable", "as a client");
+    assert_refused(&trusting.grant(&unknown).await, 503, "temporarily_unavailable", "as a grant");
 }
