@@ -2,7 +2,7 @@
 //!
 //! It differs from a client's assertion in what its `iss` and `sub` are, and in that it is meant to be used more than once:
 //! Kubernetes hands out one for an hour, and every request of the pod takes it from the same file. So its `jti` is not used up,
-//! and it is not asked for one. What it must look like depends on the kind of its issuer ([`kinds`]): a token of another kind by
+//! and it is not asked for one. What it must look like depends on the kind of its issuer: a token of another kind by
 //! the same issuer, such as a person's ID token or an access token for some API, is none.
 
 use serde_json::{Map, Value};

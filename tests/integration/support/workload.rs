@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
 use super::client_key::{ClientKey, ask_with, fresh_jti, now};
+use super::refused::assert_alike;
 use super::scene::{Account, Scene};
 
 /// RFC 7523 §2.1.
@@ -273,4 +274,31 @@ pub fn rules_path(account: &Account) -> String {
 pub async fn put_rules(scene: &Scene, account: &Account, rules: &Value) -> Answer {
     let body = json!({ "rules": rules });
     scene.send(Method::PUT, &rules_path(account), &[("if-match", "*")], Some(&body)).await
+}
+
+/// Good as it is, and refused with each of these changes, like all others: as a client and as a grant.
+pub async fn refuses(trusting: &Trusting, changes: &[Value]) {
+    let (mut clients, mut grants) = (Vec::new(), Vec::new());
+    for change in changes {
+        let token = trusting.token(change);
+        clients.push((change.to_string(), trusting.ask(&token).await));
+        grants.push((change.to_string(), trusting.grant(&token).await));
+    }
+    assert_alike(&clients, 401, "invalid_client");
+    assert_alike(&grants, 400, "invalid_grant");
+    trusting.ask(&trusting.good()).await.expect(200);
+    trusting.grant(&trusting.good()).await.expect(200);
+}
+
+/// Taken with each of these changes.
+pub async fn takes(trusting: &Trusting, changes: &[Value]) {
+    for change in changes {
+        let answer = trusting.ask(&trusting.token(change)).await;
+        assert_eq!(answer.status, 200, "{} {change}", trusting.kind.name);
+    }
+}
+
+/// Whose token this is.
+pub async fn whoami(trusting: &Trusting, issued: Answer) -> Answer {
+    trusting.scene.client.whoami(&issued.expect(200).text("access_token")).await.expect(200)
 }
