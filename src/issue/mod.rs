@@ -18,10 +18,10 @@ use crate::limits::{Allowances, Limits};
 use crate::once::Once;
 use crate::seal::Pepper;
 use crate::store::master_keys::Rehashed;
-use crate::token::certificate::{Authorities, ClientCertificate};
+use crate::token::certificate::Authorities;
 use crate::token::claims::{AccessClaims, Audience, Confirmation};
 use crate::token::discovery::Offer;
-use crate::token::dpop::{Proofs, Proved};
+use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
 use crate::token::status_list;
 use crate::usage::Usage;
@@ -36,6 +36,7 @@ mod holder;
 mod jwt_bearer;
 mod pacing;
 mod profile;
+mod request;
 mod scope;
 mod token_exchange;
 
@@ -46,60 +47,11 @@ use client_credentials::{Entitlement, Target};
 pub use error::TokenError;
 pub use grant::Grant;
 use holder::Holder;
+pub use request::{Presented, TokenRequest};
 use scope::Scope;
 
 /// How often keys are fetched for one request: once, and once more when they have moved meanwhile.
 const KEY_FETCHES: usize = 3;
-
-/// A token request as it was sent (RFC 6749 §4.4.2), with whatever the client proves itself by.
-#[derive(Clone, Copy, Debug)]
-pub struct TokenRequest<'a> {
-    /// By which grant, and what that one takes.
-    pub grant: Grant<'a>,
-    /// Who asks, and what it proves itself by.
-    pub client: &'a Presented,
-    /// What is asked for (RFC 6749 §3.3).
-    pub scope: Option<&'a str>,
-    /// For which API (RFC 8707 §2).
-    pub resource: Option<&'a str>,
-    /// The certificate that the client has shown, whatever it proves itself by (RFC 8705 §3).
-    pub certificate: Option<&'a ClientCertificate>,
-    /// The proof of possession, if one was sent (RFC 9449 §5).
-    pub dpop: Option<Proved<'a>>,
-    /// From where, when that is known.
-    pub from: Option<IpAddr>,
-}
-
-/// What a client proves itself by, as it was sent.
-#[derive(Debug)]
-pub enum Presented {
-    /// RFC 6749 §2.3.1.
-    Secret {
-        /// Who it says it is.
-        client_id: String,
-        /// The secret.
-        client_secret: PresentedSecret,
-    },
-    /// RFC 7523 §2.2.
-    Assertion {
-        /// Who it says it is, when it says so beside the assertion.
-        client_id: Option<String>,
-        /// The JWT.
-        assertion: PresentedAssertion,
-    },
-    /// RFC 8705 §2.
-    Certificate {
-        /// Who it says it is.
-        client_id: String,
-        /// What it has shown.
-        certificate: Arc<ClientCertificate>,
-    },
-    /// Nothing: some grants do without.
-    Nothing {
-        /// Who it says it is.
-        client_id: Option<String>,
-    },
-}
 
 /// A successful answer (RFC 6749 §5.1).
 #[derive(Clone)]

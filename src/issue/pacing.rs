@@ -11,16 +11,6 @@ use crate::domain::record::Record;
 use crate::limits::{Allowances, TooMany};
 use crate::usage::Got;
 
-impl Presented {
-    /// Who it says it is, when it says so outside of what proves it.
-    pub(super) fn client_id(&self) -> Option<&str> {
-        match self {
-            Self::Secret { client_id, .. } | Self::Certificate { client_id, .. } => Some(client_id),
-            Self::Assertion { client_id, .. } | Self::Nothing { client_id } => client_id.as_deref(),
-        }
-    }
-}
-
 impl TokenIssuer {
     /// Counts a request from this address, before it is read.
     ///

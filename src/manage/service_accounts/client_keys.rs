@@ -58,12 +58,12 @@ impl ShownKeys {
         let Revised { keys: ClientKeys { keys, jwks_uri }, revision } =
             client_keys::find(tx, tsg_id, account).await?;
         let mut uses = usage::of_account(tx, tsg_id, account).await?;
-        let used = |key: ClientKeyPart| UsedKey {
+        let shown = |key: ClientKeyPart| UsedKey {
             last_use: uses.remove(&key.credential_id.to_string()).unwrap_or_default(),
             key: key.into(),
         };
         Ok(Self {
-            keys: keys.into_iter().map(used).collect(),
+            keys: keys.into_iter().map(shown).collect(),
             jwks_uri: jwks_uri.map(|address| address.uri),
             revision,
         })
