@@ -2,6 +2,7 @@
 //! same, and nothing more than who it is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -9,6 +10,7 @@ use super::authenticate::Proof;
 use super::{Presented, TokenError, TokenIssuer, profile};
 use crate::directory::{Outage, Verdict};
 use crate::domain::credential_id::CredentialId;
+use crate::domain::record::Record;
 
 /// A client that has proved itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,19 +39,21 @@ impl TokenIssuer {
 
     async fn prove(&self, presented: &Presented) -> Result<Client, TokenError> {
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
-        self.proven(&self.proof(presented, now)?).await
+        let proof = self.proof(presented, now)?;
+        let (record, credential_id) = self.proven(&proof).await?;
+        proof.use_up(&self.once).await?;
+        Ok(Client { client_id: record.credential.clone(), credential_id, tsg_id: record.tsg_id.clone() })
     }
 
-    /// Who has proved to be whom by this, which is used up if it may be shown once only.
-    pub(super) async fn proven(&self, proof: &Proof) -> Result<Client, TokenError> {
+    /// Who has proved to be whom by this, and by what. It is not used up.
+    pub(super) async fn proven(&self, proof: &Proof) -> Result<(Arc<Record>, CredentialId), TokenError> {
         let proven = self.admit(proof, |record, proven, _| {
             let record = record.ok_or(Verdict::Doubtful(TokenError::InvalidClient))?;
-            Ok((record.clone(), proven.credential_id))
+            Ok((Arc::clone(record), proven.credential_id))
         });
         let (record, credential_id) = proven.await?.value;
-        proof.use_up(&self.once).await?;
         self.rehash(&record, credential_id, proof);
-        Ok(Client { client_id: record.credential.clone(), credential_id, tsg_id: record.tsg_id.clone() })
+        Ok((record, credential_id))
     }
 
     /// What was presented, read as far as that goes without knowing the client, and none that the profile forbids.

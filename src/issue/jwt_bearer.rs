@@ -52,12 +52,8 @@ impl TokenIssuer {
     }
 
     /// Answers it. Client credentials that come with a grant must be right (RFC 7523 §3.1), whatever the grant is worth.
-    pub(super) async fn jwt_bearer(
-        &self,
-        client: Option<&Proof>,
-        asked: &Asked<'_>,
-    ) -> Result<IssuedToken, TokenError> {
-        if let Some(client) = client {
+    pub(super) async fn jwt_bearer(&self, asked: &Asked<'_>) -> Result<IssuedToken, TokenError> {
+        if let Some(client) = asked.client {
             self.proven(client).await?;
         }
         self.client_credentials(asked).await

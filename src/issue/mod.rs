@@ -125,6 +125,8 @@ pub struct TokenIssuer {
 /// What every grant needs to know of a request.
 struct Asked<'a> {
     proof: &'a Proof,
+    /// Who authenticates besides, where that is not what the token is for.
+    client: Option<&'a Proof>,
     holder: &'a Holder<'a>,
     scope: &'a Scope,
     resource: Option<&'a str>,
@@ -162,6 +164,7 @@ impl TokenIssuer {
         let scope = Scope::parse(request.scope)?;
         let asked = Asked {
             proof: &proof,
+            client: client.as_ref(),
             holder: &holder,
             scope: &scope,
             resource: request.resource,
@@ -170,7 +173,7 @@ impl TokenIssuer {
         let issued = match request.grant {
             Grant::ClientCredentials => self.client_credentials(&asked).await?,
             Grant::TokenExchange(exchange) => self.token_exchange(exchange, &asked).await?,
-            Grant::JwtBearer(_) => self.jwt_bearer(client.as_ref(), &asked).await?,
+            Grant::JwtBearer(_) => self.jwt_bearer(&asked).await?,
         };
         let dpop_nonce = request.dpop.as_ref().map(|_| self.proofs.nonce(now));
         Ok(IssuedToken { token_type: holder.token_type(), dpop_nonce, ..issued })
@@ -196,7 +199,9 @@ impl TokenIssuer {
 
     /// What may be shown once only is used up by this.
     async fn use_up(&self, asked: &Asked<'_>) -> Result<(), TokenError> {
-        asked.proof.use_up(&self.once).await?;
+        for proof in [Some(asked.proof), asked.client].into_iter().flatten() {
+            proof.use_up(&self.once).await?;
+        }
         asked.holder.use_up(&self.once).await
     }
 
