@@ -12,6 +12,7 @@ use crate::support::refused::assert_refused;
 use crate::support::scene::{Account, Scene};
 use crate::support::server::Server;
 use crate::support::stores::{config, run_sql};
+use crate::support::workload::{Trusting, ask_as, github, grant};
 
 const ISSUER: &str = "https://id.example";
 const STRONG: &str = "UPDATE product SET algorithm = 'ES256'";
@@ -99,6 +100,22 @@ async fn fapi_2_section_5_3_2_1_only_bound_tokens_are_issued() {
     stage.client.whoami(&token).await.expect(401);
 }
 
+/// A workload's token is not signed with a key of the client's, and would need no client at all as a grant.
+#[tokio::test]
+async fn fapi_2_section_5_3_2_1_no_other_issuer_s_word_is_taken() {
+    let Stage { scene, client, server: _server, tls: _tls } = Stage::new().await;
+    let trusting = Trusting::on(scene, github(), "ES256").await;
+    let good = trusting.good();
+    let as_client = ask_as(&client, &trusting.account, &good).await;
+    assert_refused(&as_client, 401, "invalid_client", "as a client");
+    assert!(as_client.text("error_description").contains("the client's own key"));
+    let more = [("client_id", trusting.account.client_id.as_str())];
+    assert_refused(&grant(&client, &good, &more).await, 400, "unsupported_grant_type", "as a grant");
+    // Where the profile is not in force, the same is good.
+    trusting.ask(&good).await.expect(200);
+    trusting.grant(&good).await.expect(200);
+}
+
 #[tokio::test]
 async fn fapi_2_section_5_4_1_nothing_is_signed_with_rs256() {
     let stage = Stage::new().await;
@@ -150,6 +167,8 @@ async fn fapi_2_section_5_3_2_1_the_documents_name_what_is_left() {
     let document = get("/.well-known/oauth-authorization-server").await;
     let methods = json!(["private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"]);
     assert_eq!(document["token_endpoint_auth_methods_supported"], methods);
+    let grants = json!(["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"]);
+    assert_eq!(document["grant_types_supported"], grants);
     let weak = json!("RS256");
     let openid = get("/.well-known/openid-configuration").await;
     for member in [

@@ -14,6 +14,7 @@ use crate::support::forged::{Kind, Twist};
 use crate::support::issuer_key::issuer_key;
 use crate::support::refused::assert_alike;
 use crate::support::scene::{Account, Scene};
+use crate::support::workload::{Trusting, github};
 
 const ISSUER: &str = "https://id.example";
 
@@ -81,6 +82,18 @@ fn takes_assertions(scene: &Scene) -> Vec<Place<'_>> {
     })]
 }
 
+/// Where workloads' tokens are taken.
+fn takes_workload_tokens(trusting: &Trusting) -> Vec<Place<'_>> {
+    vec![
+        Place::new("client_assertion of a workload", (401, "invalid_client"), async |jwt: String| {
+            trusting.ask(&jwt).await
+        }),
+        Place::new("assertion of a workload", (400, "invalid_grant"), async |jwt: String| {
+            trusting.grant(&jwt).await
+        }),
+    ]
+}
+
 const ACCESS_TWISTS: &[(&str, Twist)] = &[
     ("expired", |claims| claims["exp"] = json!(now() - 1)),
     ("exp in words", |claims| claims["exp"] = json!("never")),
@@ -139,6 +152,29 @@ const ASSERTION_TWISTS: &[(&str, Twist)] = &[
     ("another object in it twice", |claims| claims["jti"] = json!({ "a": 1 })),
 ];
 
+const WORKLOAD_TWISTS: &[(&str, Twist)] = &[
+    ("expired", |claims| claims["exp"] = json!(now() - 60)),
+    ("good for two days", |claims| claims["exp"] = json!(now() + 2 * 86_400)),
+    ("exp a text", |claims| claims["exp"] = json!(claims["exp"].to_string())),
+    ("exp beyond all", |claims| claims["exp"] = json!(1e300)),
+    ("issued tomorrow", |claims| claims["iat"] = json!(now() + 86_400)),
+    ("not before tomorrow", |claims| claims["nbf"] = json!(now() + 86_400)),
+    ("another issuer", |claims| claims["iss"] = json!("https://evil.example")),
+    ("our own issuer", |claims| claims["iss"] = json!(ISSUER)),
+    ("another subject", |claims| claims["sub"] = json!("repo:evil/app:ref:refs/heads/main")),
+    ("its issuer as the client", |claims| claims["iss"] = claims["sub"].clone()),
+    ("another audience", |claims| claims["aud"] = json!("https://evil.example")),
+    ("the token endpoint", |claims| claims["aud"] = json!(format!("{ISSUER}/oauth2/token"))),
+    ("one audience too many", |claims| claims["aud"] = json!([ISSUER, "https://evil.example"])),
+    ("no audience", |claims| claims["aud"] = json!([])),
+    ("an API's", |claims| claims["scope"] = json!("read")),
+    ("a person's", |claims| claims["nonce"] = json!("n")),
+    ("bound to a key", |claims| claims["cnf"] = json!({ "jkt": "x" })),
+    ("with an actor", |claims| claims["act"] = json!({ "sub": "somebody" })),
+    ("an event", |claims| claims["events"] = json!({})),
+    ("longer than any", |claims| claims["filler"] = json!("x".repeat(8_192))),
+];
+
 const NO_ACCESS_TOKENS: &[&str] = &[
     "JWT",
     "",
@@ -169,6 +205,21 @@ const NO_ASSERTIONS: &[&str] = &[
     "JWT ",
 ];
 
+const NO_WORKLOAD_TOKENS: &[&str] = &[
+    "",
+    "at+jwt",
+    "application/at+jwt",
+    "client-authentication+jwt",
+    "dpop+jwt",
+    "statuslist+jwt",
+    "token-introspection+jwt",
+    "logout+jwt",
+    "secevent+jwt",
+    "oauth-authz-req+jwt",
+    "JWT ",
+    "JOSE+JSON",
+];
+
 /// An access token of the administrator as the issuer would sign it with this key.
 fn access_tokens<'a>(key: &'a ClientKey, real: &'a Value) -> Kind<'a> {
     let claims = || {
@@ -185,6 +236,12 @@ fn assertions<'a>(key: &'a ClientKey, account: &'a Account) -> Kind<'a> {
     let claims = || claims(&account.client_id, ISSUER);
     let (other_types, twists) = (NO_ASSERTIONS, ASSERTION_TWISTS);
     Kind { key, typ: "JWT", other_types, claims: Box::new(claims), twists }
+}
+
+/// A token of an issuer that an account trusts.
+fn workload_tokens(trusting: &Trusting) -> Kind<'_> {
+    let (other_types, twists) = (NO_WORKLOAD_TOKENS, WORKLOAD_TWISTS);
+    Kind { key: &trusting.key, typ: "JWT", other_types, claims: Box::new(|| trusting.claims()), twists }
 }
 
 /// What a token says.
@@ -211,7 +268,12 @@ async fn rfc_8725_section_3_none_of_hundreds_of_forged_jwts_is_accepted_anywhere
     }
     let tokens: Vec<Kind<'_>> = signers.iter().map(|key| access_tokens(key, &real)).collect();
     let proofs: Vec<Kind<'_>> = clients.iter().map(|(key, account)| assertions(key, account)).collect();
-    let table = [(tokens, takes_access_tokens(&scene, &own)), (proofs, takes_assertions(&scene))];
+    let mut trusting = Vec::new();
+    for alg in ["RS256", "ES256", "EdDSA"] {
+        trusting.push(Trusting::new(github(), alg).await);
+    }
+    let mut table = vec![(tokens, takes_access_tokens(&scene, &own)), (proofs, takes_assertions(&scene))];
+    table.extend(trusting.iter().map(|one| (vec![workload_tokens(one)], takes_workload_tokens(one))));
 
     let (mut different, mut presented) = (BTreeSet::new(), 0);
     for (kinds, places) in &table {
@@ -233,9 +295,10 @@ async fn rfc_8725_section_3_none_of_hundreds_of_forged_jwts_is_accepted_anywhere
 /// A good one of any kind is a forgery wherever another kind is taken.
 #[tokio::test]
 async fn rfc_8725_section_3_12_no_kind_of_jwt_passes_for_another() {
-    let scene = Scene::with(&json!({ "issuer": ISSUER })).await;
+    let trusting = Trusting::new(github(), "RS256").await;
+    let scene = &trusting.scene;
     let key = ClientKey::new("RS256");
-    let account = account_with(&scene, "bears", &[&key]).await;
+    let account = account_with(scene, "bears", &[&key]).await;
     let own = scene.admin_token().await;
     let assertion = || ("an assertion".to_owned(), key.assertion(&account.client_id, ISSUER));
     // One that says all that a token says.
@@ -258,7 +321,7 @@ async fn rfc_8725_section_3_12_no_kind_of_jwt_passes_for_another() {
         }
     }
     // What other servers of the kind sign besides: for people who log in.
-    let issuer = issuer_key(&scene, "RS256").await;
+    let issuer = issuer_key(scene, "RS256").await;
     let mut id_token = claims_of(&own);
     id_token["aud"] = json!(scene.admin.client_id);
     id_token["nonce"] = json!("n");
@@ -266,7 +329,13 @@ async fn rfc_8725_section_3_12_no_kind_of_jwt_passes_for_another() {
         let header = json!({ "alg": "RS256", "kid": issuer.kid(), "typ": typ });
         as_tokens.push((format!("an ID token, {typ}"), issuer.sign(&header, &id_token)));
     }
-    for place in takes_access_tokens(&scene, &own) {
+    // What another issuer says of a workload.
+    let workload = || ("a workload's".to_owned(), trusting.good());
+    for typ in ["JWT", "at+jwt"] {
+        let header = json!({ "alg": "RS256", "kid": trusting.key.kid(), "typ": typ });
+        as_tokens.push((format!("a workload's, {typ}"), trusting.key.sign(&header, &trusting.claims())));
+    }
+    for place in takes_access_tokens(scene, &own) {
         place.refuses_all(&as_tokens).await;
         (place.present)(own.clone()).await.expect(200);
     }
@@ -274,8 +343,16 @@ async fn rfc_8725_section_3_12_no_kind_of_jwt_passes_for_another() {
     for form in [&[][..], &[("scope", "openid")], &[("resource", ISSUER)]] {
         as_assertions.push(("its own token".to_owned(), scene.token_of(&account, form).await));
     }
-    for place in takes_assertions(&scene) {
+    let by_issuer = trusting.key.assertion(&trusting.account.client_id, ISSUER);
+    as_assertions.push(("the client's, signed by the issuer that it trusts".to_owned(), by_issuer));
+    let as_workloads = [&as_assertions[..], &[assertion()]].concat();
+    as_assertions.push(workload());
+    for place in takes_assertions(scene) {
         place.refuses_all(&as_assertions).await;
         (place.present)(assertion().1).await.expect(200);
+    }
+    for place in takes_workload_tokens(&trusting) {
+        place.refuses_all(&as_workloads).await;
+        (place.present)(workload().1).await.expect(200);
     }
 }

@@ -90,6 +90,6 @@ mod valid_survives_an_outage;
 mod which_token;
 mod who_holds_more;
 mod whoami;
+mod workload_access_tokens;
 mod workload_kinds;
 mod workload_tokens;
-mod workload_tokens_forged;

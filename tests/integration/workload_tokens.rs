@@ -239,3 +239,33 @@ async fn without_postgres_a_workload_is_served_from_caches_and_never_refused() {
     assert_refused(&trusting.ask(&unknown).await, 503, "temporarily_unavailable", "as a client");
     assert_refused(&trusting.grant(&unknown).await, 503, "temporarily_unavailable", "as a grant");
 }
+
+/// One that is trusted for some accounts is not trusted for what another says, not even under the same `kid`.
+#[tokio::test]
+async fn an_issuer_speaks_for_itself_alone() {
+    let trusting = Trusting::new(github(), "EdDSA").await;
+    let scene = &trusting.scene;
+    let other = ClientKey::new("EdDSA");
+    let mut jwk = other.jwk.clone();
+    jwk["kid"] = json!(trusting.key.kid());
+    let kind = generic();
+    let body = json!({ "name": "other", "issuer": kind.issuer, "kind": "generic", "keys": [jwk] });
+    let other_id = scene.post("trusted-issuers", body).await.expect(201).text("id");
+    let rules = json!([
+        { "issuer_id": trusting.issuer_id, "claims": trusting.kind.rule },
+        { "issuer_id": other_id, "claims": kind.rule },
+    ]);
+    put_rules(scene, &trusting.account, &rules).await.expect(200);
+    let signed = |change: Value| {
+        let mut claims = trusting.claims();
+        crate::support::workload::merge(&mut claims, &change);
+        other.sign(&trusting.header(), &claims)
+    };
+    let answers = [
+        ("in the other's name".to_owned(), trusting.ask(&signed(json!({}))).await),
+        ("the other's subject".to_owned(), trusting.ask(&signed(json!({ "iss": kind.issuer }))).await),
+    ];
+    assert_alike(&answers, 401, "invalid_client");
+    trusting.ask(&signed(json!({ "iss": kind.issuer, "sub": kind.claims["sub"] }))).await.expect(200);
+    trusting.ask(&trusting.good()).await.expect(200);
+}

@@ -252,6 +252,10 @@ impl Workshop<'_> {
         {
             self.payload(&format!("claims that are {what}"), text);
         }
+        for deep in [r#"{"deep":{"a":1,"a":1},"#, r#"{"deep":[{"a":1,"a":1}],"#] {
+            self.payload_text(&format!("twice inside another, {deep}"), "{", deep);
+        }
+        self.payload("one list in another, thousands of times", &"[".repeat(4_000));
         let nested = self.kind.good();
         self.payload("one in another", &nested);
         self.payload_text("something behind the claims", "{", "{}{");
