@@ -120,7 +120,7 @@ async fn a_postgres_that_hangs_is_waited_for_in_vain_for_a_while_and_named() {
 
 /// Starts a server on these stores and asks it to end when `hangs` says that it waits for one of them.
 async fn asked_to_end_while_it_waits(stores: (&str, &str), hangs: impl Future) {
-    let patient = [("CARNET_DATABASE_TIMEOUT_MS", "30000"), ("CARNET_REDIS_TIMEOUT_MS", "30000")];
+    let patient = [("CARNET_DATABASE_TIMEOUT_MS", "30000"), ("CARNET_REDIS_TIMEOUT_MS", "10000")];
     let mut process = Process::begin(stores, &patient, &[]);
     let _hangs = tokio::time::timeout(PATIENCE, hangs).await.expect("it does not get so far");
     let ended = process.ends(Signal::TERM, Duration::from_secs(2)).await.expect("it goes on waiting");
