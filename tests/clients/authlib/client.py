@@ -1,4 +1,4 @@
-"""Authlib as a client, joserfc as a verifier: discover, get tokens, verify them, be recognised.
+"""Authlib as a client, joserfc as a verifier: discover, get tokens, verify them, be recognised, be told of them, take them back.
 
 Nothing here knows a path of the server but `/v1/whoami` and where an account's keys are put; the rest is what Authlib finds in
 the metadata.
@@ -15,10 +15,15 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_u
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
+import certificate
+import telling
+
 URL = os.environ["CARNET_URL"]
 TSG_ID = os.environ["CARNET_TSG_ID"]
 CLIENT_ID = os.environ["CARNET_CLIENT_ID"]
 CLIENT_SECRET = os.environ["CARNET_CLIENT_SECRET"]
+CERTIFICATE_FILE = os.environ.get("CARNET_CLIENT_CERTIFICATE_FILE")
+ACCOUNTS = f"{URL}/v1/tenants/{TSG_ID}/service-accounts"
 TIMEOUT_SECONDS = 10
 
 
@@ -41,35 +46,56 @@ def discover():
     return metadata
 
 
-def verify(token, issuer, keys, audience):
-    """The access token as a resource server reads it (RFC 9068 §4)."""
-    decoded = jwt.decode(token["access_token"], keys, algorithms=["RS256"])
+def read(token, issuer, keys, client_id=CLIENT_ID):
+    """The claims of an access token, as a resource server reads it (RFC 9068 §4)."""
+    decoded = jwt.decode(token, keys, algorithms=["RS256"])
     assert decoded.header["typ"] == "at+jwt", decoded.header
     assert decoded.header["kid"], decoded.header
     rules = {name: {"essential": True} for name in ("exp", "iat", "jti", "scope", "roles", "credential_id")}
     rules["iss"] = {"essential": True, "value": issuer}
     rules["aud"] = {"essential": True, "value": issuer}
-    rules["sub"] = rules["client_id"] = {"essential": True, "value": CLIENT_ID}
+    rules["sub"] = rules["client_id"] = {"essential": True, "value": client_id}
     rules["tsg_id"] = {"essential": True, "value": TSG_ID}
     rules["scope"]["allow_blank"] = rules["roles"]["allow_blank"] = True
     jwt.JWTClaimsRegistry(**rules).validate(decoded.claims)
-    assert decoded.claims["aud"] == audience, decoded.claims["aud"]
-    assert abs(decoded.claims["exp"] - decoded.claims["iat"] - token["expires_in"]) <= 1, token["expires_in"]
     return decoded.claims
+
+
+def verify(token, issuer, keys, audience):
+    claims = read(token["access_token"], issuer, keys)
+    assert claims["aud"] == audience, claims["aud"]
+    assert abs(claims["exp"] - claims["iat"] - token["expires_in"]) <= 1, token["expires_in"]
+    return claims
 
 
 def by_secret(metadata, method, scope, secret=CLIENT_SECRET):
     assert method in metadata["token_endpoint_auth_methods_supported"], metadata
-    return OAuth2Session(CLIENT_ID, secret, token_endpoint_auth_method=method, scope=scope)
+    return OAuth2Session(
+        CLIENT_ID, secret, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method, scope=scope
+    )
+
+
+class Assertion(PrivateKeyJWT):
+    """Authlib names the token endpoint as the audience, and lets an assertion live for an hour, unless told otherwise; and it
+    writes its `jti` into the claims that it is given, so that the same ones make the same assertion twice."""
+
+    def __init__(self, algorithm, claims):
+        super().__init__(alg=algorithm)
+        self.told = claims
+
+    def sign(self, auth, token_endpoint):
+        self.claims = {"exp": int(time.time()) + 60, **self.told}
+        return super().sign(auth, token_endpoint)
 
 
 def by_key(metadata, algorithm, key, scope, **claims):
-    """Authlib names the token endpoint as the audience, and lets an assertion live for an hour, unless told otherwise."""
     assert "private_key_jwt" in metadata["token_endpoint_auth_methods_supported"], metadata
     assert algorithm in metadata["token_endpoint_auth_signing_alg_values_supported"], metadata
-    session = OAuth2Session(CLIENT_ID, key, token_endpoint_auth_method="private_key_jwt", scope=scope)
-    claims = {"aud": metadata["issuer"], "exp": int(time.time()) + 60, **claims}
-    session.register_client_auth_method(PrivateKeyJWT(claims=claims, alg=algorithm))
+    method = "private_key_jwt"
+    session = OAuth2Session(
+        CLIENT_ID, key, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method, scope=scope
+    )
+    session.register_client_auth_method(Assertion(algorithm, {"aud": metadata["issuer"], **claims}))
     return session
 
 
@@ -77,7 +103,7 @@ def put_keys(session, keys):
     """The public halves, in the place of whatever keys the account has; with a token that its secret got."""
     account = session.get(f"{URL}/v1/whoami", timeout=TIMEOUT_SECONDS).json()["service_account_id"]
     answer = session.put(
-        f"{URL}/v1/tenants/{TSG_ID}/service-accounts/{account}/jwks",
+        f"{ACCOUNTS}/{account}/jwks",
         json={"keys": [key.as_dict(private=False) for key in keys]},
         headers={"If-Match": "*"},
         timeout=TIMEOUT_SECONDS,
@@ -130,7 +156,22 @@ def main():
         once = by_key(metadata, algorithm, key, None, jti=f"once-{algorithm}-{time.time()}")
         walk(metadata, keys, once, None, metadata["issuer"])
         be_refused(metadata, once)
-    be_refused(metadata, by_key(metadata, "ES256", ECKey.generate_key("P-256"), None))
+    stranger = by_key(metadata, "ES256", ECKey.generate_key("P-256"), None)
+    be_refused(metadata, stranger)
+
+    def claims_of(text, client_id=CLIENT_ID):
+        return read(text, metadata["issuer"], keys, client_id)
+
+    basic, post = (by_secret(metadata, method, None) for method in ("client_secret_basic", "client_secret_post"))
+    for told in (basic, post, by_key(metadata, "ES256", ec, None)):
+        telling.walk(metadata, told, claims_of)
+    token = session.token["access_token"]
+    telling.be_refused(metadata, by_secret(metadata, "client_secret_basic", None, wrong), token)
+    telling.be_refused(metadata, by_secret(metadata, "client_secret_post", None, wrong), token)
+    telling.be_refused(metadata, stranger, token)
+    assert telling.introspect(metadata, told, token)["active"], "somebody with a wrong proof has revoked it"
+    if CERTIFICATE_FILE:
+        certificate.walk(metadata, session, ACCOUNTS, CERTIFICATE_FILE, claims_of)
 
 
 main()
