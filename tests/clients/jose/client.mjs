@@ -1,7 +1,11 @@
 // jose as a verifier that knows nothing but the JWKS, and as the maker of a client's assertions; fetch does the rest.
+//
+// What it verifies: access tokens, signed answers about them, status lists.
 
 import assert from 'node:assert/strict'
 import * as jose from 'jose'
+import { introspect } from './introspection.mjs'
+import { followStatus } from './status-list.mjs'
 
 const { CARNET_URL: url, CARNET_TSG_ID: tsgId, CARNET_CLIENT_ID: clientId, CARNET_CLIENT_SECRET: secret } = process.env
 const signal = () => AbortSignal.timeout(10_000)
@@ -63,11 +67,13 @@ const published = []
 for (const { alg, publicKey } of pairs) {
   published.push({ ...(await jose.exportJWK(publicKey)), alg, kid: `jose ${alg}` })
 }
-await json(`/v1/tenants/${tsgId}/service-accounts/${account}/jwks`, 200, {
-  method: 'PUT',
-  headers: { ...bearer, 'content-type': 'application/json', 'if-match': '*' },
-  body: JSON.stringify({ keys: published }),
-})
+const manage = (method, path, body, expected = 200) =>
+  json(`/v1/tenants/${tsgId}/service-accounts${path}`, expected, {
+    method,
+    headers: { ...bearer, 'content-type': 'application/json', 'if-match': '*' },
+    body: body && JSON.stringify(body),
+  })
+await manage('PUT', `/${account}/jwks`, { keys: published })
 
 const assertion = ({ alg, privateKey }, { audience = url, expires = '1m', typ = 'JWT' } = {}) =>
   new jose.SignJWT()
@@ -94,3 +100,7 @@ for (const pair of pairs) {
     assert.equal(answer.error, 'invalid_client', JSON.stringify(bad))
   }
 }
+
+const verify = async (text, subject = clientId) => (await jose.jwtVerify(text, keys, { ...rules, subject })).payload
+await followStatus(metadata, keys, { manage, ask, verify, mine: token })
+await introspect(metadata, keys, { id: clientId, secret }, token)
