@@ -1,42 +1,23 @@
-// oauth4webapi as a client and as a resource server: discover, get tokens, exchange them, validate them by RFC 9068, be recognised.
+// oauth4webapi as a client and as a resource server: discover, get tokens, exchange them, validate them by RFC 9068, be recognised, be
+// told of them, take them back.
 //
 // It is what openid-client stands on, used directly: stricter, and without a default for anything.
 
 import assert from 'node:assert/strict'
 import * as oauth from 'oauth4webapi'
+import { proveByCertificate } from './certificate.mjs'
+import { bindTokens } from './dpop.mjs'
+import { findTheIssuer } from './resource.mjs'
+import { ask, basic, call, challenged, client, clientId, discover, http, refused, secret, tsgId, url, validate, wrong } from './server.mjs'
+import { beTold } from './telling.mjs'
 
-const { CARNET_URL: url, CARNET_TSG_ID: tsgId, CARNET_CLIENT_ID: clientId, CARNET_CLIENT_SECRET: secret } = process.env
-const issuer = new URL(url)
-const client = { client_id: clientId }
-const http = { [oauth.allowInsecureRequests]: url.startsWith('http:'), signal: () => AbortSignal.timeout(10_000) }
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
-
-async function discover(algorithm) {
-  const answer = await oauth.discoveryRequest(issuer, { algorithm, ...http })
-  return oauth.processDiscoveryResponse(issuer, answer)
-}
-
-async function ask(as, authentication, parameters = {}) {
-  const answer = await oauth.clientCredentialsGrantRequest(as, client, authentication, parameters, http)
-  return oauth.processClientCredentialsResponse(as, client, answer)
-}
 
 async function exchange(as, authentication, subject, parameters = {}) {
   const form = { subject_token: subject, subject_token_type: ACCESS_TOKEN, ...parameters }
   const answer = await oauth.genericTokenEndpointRequest(as, client, authentication, EXCHANGE, form, http)
   return oauth.processGenericTokenEndpointResponse(as, client, answer)
-}
-
-// As a resource server would do it with the request that carries the token (RFC 9068 §4).
-function validate(as, token, audience) {
-  const request = new Request('https://resource.example/', { headers: { authorization: `Bearer ${token}` } })
-  return oauth.validateJwtAccessToken(as, request, audience, http)
-}
-
-const call = (token, method, path, body) => {
-  const headers = new Headers({ 'content-type': 'application/json', 'if-match': '*' })
-  return oauth.protectedResourceRequest(token, method, new URL(path, url), headers, body && JSON.stringify(body), http)
 }
 
 async function walk(as, authentication, scope) {
@@ -54,8 +35,6 @@ async function walk(as, authentication, scope) {
   return token.access_token
 }
 
-const refused = (code, status) => (error) => error instanceof oauth.ResponseBodyError && error.error === code && error.status === status
-const wrong = secret.slice(0, -1) + (secret.endsWith('0') ? '1' : '0')
 const as = await discover('oauth2')
 const openid = await discover('oidc')
 
@@ -66,15 +45,11 @@ for (const server of [as, openid]) {
   }
 }
 await assert.rejects(ask(as, oauth.ClientSecretPost(wrong)), refused('invalid_client', 401))
-await assert.rejects(
-  ask(as, oauth.ClientSecretBasic(wrong)),
-  (error) => error instanceof oauth.WWWAuthenticateChallengeError && error.cause[0].scheme === 'basic',
-)
+await assert.rejects(ask(as, oauth.ClientSecretBasic(wrong)), challenged('basic', undefined))
 await assert.rejects(ask(as, oauth.ClientSecretPost(secret), { scope: 'admin' }), refused('invalid_scope', 400))
 await assert.rejects(ask(as, oauth.ClientSecretPost(secret), { resource: 'urn:nobody' }), refused('invalid_target', 400))
 
 // A key of its own; oauth4webapi takes the issuer for the audience of its assertions.
-const basic = oauth.ClientSecretBasic(secret)
 const management = await walk(as, basic, '')
 const account = (await (await call(management, 'GET', '/v1/whoami')).json()).service_account_id
 const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
@@ -107,3 +82,8 @@ await assert.rejects(exchange(as, basic, 'e30.e30.c2ln'), refused('invalid_reque
 // What is not for this audience, or not ours, is no token by its own reading either.
 await assert.rejects(validate(as, wide, 'https://other.example'))
 await assert.rejects(validate(as, `${wide.slice(0, -8)}AAAAAAAA`, url))
+
+await beTold(as, byKey)
+await bindTokens(as)
+await findTheIssuer()
+if (process.env.CARNET_CLIENT_CERTIFICATE_FILE) await proveByCertificate(as, management)
