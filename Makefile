@@ -23,7 +23,7 @@ test: ## everything that is checked before a change lands: format, lints, docs, 
 	cargo fmt --check
 	@$(MAKE) --no-print-directory lint doc
 	cargo test --locked
-	$(TESTED) dev --exec tests/clients/run
+	$(TESTED) dev --tls --exec tests/clients/run
 
 # Optimised: the checker walks millions of states. About ten minutes and 4 GB on two cores.
 model: ## walk more than ten million states of the protocol's model
