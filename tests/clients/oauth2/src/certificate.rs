@@ -13,6 +13,7 @@ use crate::wire::Wire;
 pub fn walk(test: &Test, bare: &Wire, holder: &Wire) {
     let (manager, _) = test.ask(bare, &AuthType::BasicAuth, Some(&test.secret), &[], &[]).expect("a token");
     let accounts = format!("{}/v1/tenants/{}/service-accounts", test.url, test.tsg_id);
+    #[expect(clippy::disallowed_methods, reason = "a name that nobody has had")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_micros();
     let named = json!({ "name": format!("oauth2 {now}") });
     let (status, account) = bare.write(Method::POST, &accounts, &manager, &named);
@@ -23,7 +24,7 @@ pub fn walk(test: &Test, bare: &Wire, holder: &Wire) {
     assert_eq!(put.0, 200, "{}", put.1);
 
     let mut own = test.clone();
-    own.id = account["client_id"].as_str().expect("a client").to_owned();
+    account["client_id"].as_str().expect("a client").clone_into(&mut own.id);
     let (token, _) = own.ask(holder, &AuthType::RequestBody, None, &[], &[]).expect("a token");
     let refused = own.ask(bare, &AuthType::RequestBody, None, &[], &[]);
     assert_eq!(refused, Err(BasicErrorResponseType::InvalidClient), "there is no certificate");

@@ -76,7 +76,7 @@ impl Test {
         match request.request(&|request| wire.send(request)) {
             Ok(token) => {
                 assert_eq!(token.token_type(), &BasicTokenType::Bearer);
-                assert!(token.expires_in().is_some_and(|left| left <= Duration::from_secs(900)));
+                assert!(token.expires_in().is_some_and(|left| left <= Duration::from_mins(15)));
                 assert!(token.refresh_token().is_none());
                 let granted = token.scopes().expect("scopes").iter().map(|scope| scope.to_string());
                 Ok((token.access_token().secret().clone(), granted.collect()))
