@@ -73,6 +73,8 @@ pub struct RawConfig {
     #[serde(default)]
     trusted_proxies: String,
     #[serde(default)]
+    client_certificate_proxies: String,
+    #[serde(default)]
     profile: Profile,
     issuer: Option<String>,
     #[serde(default = "defaults::domain")]
@@ -153,8 +155,10 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Authorities whose certificates name clients.
     pub client_ca_file: Option<PathBuf>,
-    /// Proxies that say which certificate a client has shown (RFC 9440).
+    /// The networks of proxies whose word is taken for where a client is.
     pub trusted_proxies: Vec<IpNet>,
+    /// Those whose word is taken for which certificate a client has shown: whoever they let send `Client-Cert` is any client.
+    pub client_certificate_proxies: Vec<IpNet>,
     /// What is demanded of clients.
     pub profile: Profile,
     /// The `iss` of tokens: an `https` URL without a trailing slash. Without it, the address that
@@ -261,6 +265,8 @@ impl RawConfig {
             return bad("tls_client_certificates", "needs tls_bind");
         }
         let trusted_proxies = limits::networks("trusted_proxies", &self.trusted_proxies)?;
+        let client_certificate_proxies =
+            limits::networks("client_certificate_proxies", &self.client_certificate_proxies)?;
         let hosts = self.outgoing_allowed_hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
         let outgoing_allowed_hosts: Vec<String> = hosts.map(str::to_owned).collect();
         if outgoing_allowed_hosts.iter().any(|host| host.contains(['/', '@', '*'])) {
@@ -272,6 +278,7 @@ impl RawConfig {
             tls,
             client_ca_file: self.client_ca_file,
             trusted_proxies,
+            client_certificate_proxies,
             profile: self.profile,
             issuer: self.issuer,
             domain: self.domain,

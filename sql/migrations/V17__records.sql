@@ -78,10 +78,13 @@ FROM credential c
 JOIN service_account a ON a.client_id = c.credential
 JOIN tenant t ON t.tsg_id = a.tsg_id;
 
--- As in V7. What a caller proved itself by may be a key, a certificate or another issuer's token as well as a secret.
-CREATE OR REPLACE FUNCTION caller_rights(
+-- As in V7, but for what is behind a single token: it, and those that it was exchanged from, may have been taken back. A program of
+-- before says nothing of them.
+DROP FUNCTION caller_rights(text, text, text, text, boolean, uuid, boolean);
+-- What a caller proved itself by may be a key, a certificate or another issuer's token as well as a secret.
+CREATE FUNCTION caller_rights(
     p_client_id text, p_credential_id text, p_token_tsg text, p_tsg_id text,
-    p_holds boolean, p_account uuid, p_changes_it boolean,
+    p_holds boolean, p_account uuid, p_changes_it boolean, p_tokens uuid[] DEFAULT '{}',
     OUT alive boolean, OUT reaches boolean, OUT rights jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -103,6 +106,7 @@ BEGIN
     FROM service_account a
     JOIN tenant t ON t.tsg_id = a.tsg_id
     WHERE a.client_id = p_client_id AND a.enabled AND a.deleted_at IS NULL AND t.status = 'active'
+      AND NOT EXISTS (SELECT 1 FROM revoked_token r WHERE r.credential = p_client_id AND r.token = ANY (p_tokens))
       AND (EXISTS (
                SELECT 1 FROM client_secret s
                WHERE s.service_account_id = a.id AND s.credential_id = p_credential_id AND s.status = 'valid'
@@ -126,3 +130,5 @@ BEGIN
     FROM access_policy g JOIN role_permission rp ON rp.role_id = g.role_id
     WHERE alive AND reaches AND g.principal = p_client_id AND g.target_tsg_id = ANY (v_path);
 END $$;
+REVOKE ALL ON FUNCTION caller_rights(text, text, text, text, boolean, uuid, boolean, uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION caller_rights(text, text, text, text, boolean, uuid, boolean, uuid[]) TO carnet_tenant;

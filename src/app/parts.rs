@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::directory::flights::Flights;
 use crate::directory::{Directory, Knowledge};
 use crate::http::client_address::TrustedProxies;
+use crate::http::client_certificate::CertificateProxies;
 use crate::http::server::Worker;
 use crate::http::streams::Streams;
 use crate::issue::{RemoteKeys, TokenIssuer};
@@ -163,16 +164,17 @@ impl Parts {
             random: SystemRandom::new(),
         };
         let proxies = TrustedProxies(self.config.trusted_proxies.clone());
-        Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams), proxies }
+        let certificate_proxies = CertificateProxies(self.config.client_certificate_proxies.clone());
+        Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams), proxies, certificate_proxies }
     }
 
     /// What is served by these settings.
     fn offer(&self) -> Offer {
-        let Config { profile, tls, trusted_proxies, .. } = &*self.config;
+        let Config { profile, tls, client_certificate_proxies, .. } = &*self.config;
         let asked = tls.as_ref().is_some_and(|tls| tls.client_certificates);
         Offer {
             profile: *profile,
-            certificates: asked || !trusted_proxies.is_empty(),
+            certificates: asked || !client_certificate_proxies.is_empty(),
             authorities: self.authorities.is_some(),
         }
     }

@@ -62,7 +62,7 @@ async fn start(config: Config, redis_urls: &[String], data: &Path) -> anyhow::Re
     store.migrate().await?;
     recognise(&store, &app::master_checks(&masters)).await?;
     let demo = demo::ready(&store, &masters.pepper(), &config.domain, data).await?;
-    let servers = Servers::start(config, redis_urls).await?;
+    let servers = Box::pin(Servers::start(config, redis_urls)).await?;
     servers.settle(&store, &demo).await?;
     Ok((servers, demo))
 }

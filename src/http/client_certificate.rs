@@ -5,6 +5,7 @@
 //! trusted proxy is not looked at, however right it looks.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -12,10 +13,10 @@ use actix_web::dev::Extensions;
 use actix_web::http::header::HeaderMap;
 use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, web};
+use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
 use sfv::{Item, List, ListEntry, Parser};
 
-use super::client_address::TrustedProxies;
 use crate::sabotage::Switch;
 use crate::token::certificate::ClientCertificate;
 
@@ -23,6 +24,17 @@ use crate::token::certificate::ClientCertificate;
 const CLIENT_CERT: &str = "client-cert";
 /// RFC 9440 §2.3.
 const CLIENT_CERT_CHAIN: &str = "client-cert-chain";
+
+/// The proxies that end TLS for us. Not those that only say where a client is: they may hand on whatever header they get.
+#[derive(Clone, Default, Debug)]
+pub struct CertificateProxies(pub Vec<IpNet>);
+
+impl CertificateProxies {
+    fn trust(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.0.iter().any(|network| network.contains(&peer)) || Switch::AnyProxy.is_on()
+    }
+}
 
 /// What a connection's client has shown, read once.
 #[derive(Clone)]
@@ -41,11 +53,9 @@ pub(super) fn note(connection: &dyn Any, data: &mut Extensions) {
 
 /// What the client of this request has shown.
 pub(super) fn shown(request: &HttpRequest) -> Option<Arc<ClientCertificate>> {
-    let proxies = request.app_data::<web::Data<TrustedProxies>>();
+    let proxies = request.app_data::<web::Data<CertificateProxies>>();
     let peer = request.peer_addr().map(|address| address.ip());
-    let trusted = proxies.zip(peer).is_some_and(|(proxies, peer)| proxies.trusts(peer.to_canonical()))
-        || Switch::AnyProxy.is_on();
-    if trusted {
+    if proxies.zip(peer).is_some_and(|(proxies, peer)| proxies.trust(peer)) {
         return of_header(request.headers());
     }
     if request.headers().contains_key(CLIENT_CERT) {

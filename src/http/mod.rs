@@ -20,7 +20,7 @@ pub mod v1;
 
 mod ask;
 mod body;
-mod client_certificate;
+pub mod client_certificate;
 mod cursor;
 mod dpop;
 mod etag;

@@ -11,6 +11,7 @@ use rustls::ServerConfig;
 use tracing_actix_web::TracingLogger;
 
 use super::client_address::TrustedProxies;
+use super::client_certificate::CertificateProxies;
 use super::health::Here;
 use super::streams::Streams;
 use super::trace::RequestSpan;
@@ -37,8 +38,10 @@ pub struct Worker {
     pub manage: Arc<Manage>,
     /// Answers that do not end by themselves.
     pub streams: Arc<Streams>,
-    /// Whose word is taken for where a client is, and which certificate it has shown.
+    /// Whose word is taken for where a client is.
     pub proxies: TrustedProxies,
+    /// And for which certificate it has shown.
+    pub certificate_proxies: CertificateProxies,
 }
 
 /// Where to listen.
@@ -60,7 +63,7 @@ pub fn serve(
     worker: impl Fn() -> Worker + Send + Clone + 'static,
 ) -> std::io::Result<Server> {
     let app = move || {
-        let Worker { issuer, verifier, manage, streams, proxies } = worker();
+        let Worker { issuer, verifier, manage, streams, proxies, certificate_proxies } = worker();
         App::new()
             .wrap(TracingLogger::<RequestSpan>::new())
             .app_data(web::Data::new(issuer))
@@ -68,6 +71,7 @@ pub fn serve(
             .app_data(web::Data::from(manage))
             .app_data(web::Data::from(streams))
             .app_data(web::Data::new(proxies))
+            .app_data(web::Data::new(certificate_proxies))
             .configure(|config| {
                 configure(config);
             })

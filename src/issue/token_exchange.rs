@@ -33,6 +33,9 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// RFC 8693 §3. Access tokens are JWTs, so both names are right for what comes in.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
+/// How often in turn a token may be exchanged.
+const MOST_EXCHANGES: usize = 4;
+
 /// What is to be exchanged (RFC 8693 §2.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
@@ -125,6 +128,7 @@ impl TokenIssuer {
             roles: before.roles.iter().filter(|role| held.contains(role)).cloned().collect(),
             act,
             cnf,
+            exchanged_from: ancestors(before)?,
             ..AccessClaims::clone(before)
         };
         let allowances = self.take(&client.record, judged.now)?;
@@ -237,6 +241,16 @@ fn acting(
     }
     let act = subject.act.clone().map(Box::new);
     Ok(Some(Actor { sub: client_id.to_owned(), credential_id, act }))
+}
+
+/// What was exchanged for it: so that nothing is left of a token that is taken back.
+fn ancestors(subject: &AccessClaims) -> Result<Vec<String>, TokenError> {
+    if subject.exchanged_from.len() >= MOST_EXCHANGES {
+        return Err(TokenError::InvalidRequest(
+            "The token has been exchanged as often in turn as one may be",
+        ));
+    }
+    Ok(subject.jtis().map(str::to_owned).collect())
 }
 
 /// The earliest end of all that it depends on.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::NoRandomness;
 use crate::domain::numbering;
+use crate::domain::revoked_token::name_of;
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
 use crate::outgoing::Outgoing;
@@ -90,6 +91,8 @@ pub struct Caller {
     pub tsg_id: TsgId,
     /// When the token ends.
     pub expires_at: Timestamp,
+    /// What the token is listed by when it is taken back, and those that it was exchanged from.
+    pub tokens: Vec<Uuid>,
 }
 
 impl Caller {
@@ -107,14 +110,15 @@ impl Caller {
             credential_id: claims.credential_id.to_string(),
             tsg_id: TsgId::parse(&claims.tsg_id).map_err(|_| ManageError::InvalidToken)?,
             expires_at: Timestamp::from_second(claims.exp).map_err(|_| ManageError::InvalidToken)?,
+            tokens: claims.jtis().map(name_of).collect(),
         })
     }
 }
 
 impl Caller {
     fn asker(&self) -> Asker<'_> {
-        let Self { client_id, credential_id, tsg_id, .. } = self;
-        Asker { client_id, credential_id, token_tsg: tsg_id }
+        let Self { client_id, credential_id, tsg_id, tokens, .. } = self;
+        Asker { client_id, credential_id, token_tsg: tsg_id, tokens }
     }
 }
 

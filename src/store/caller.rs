@@ -30,6 +30,8 @@ pub struct Asker<'a> {
     pub credential_id: &'a str,
     /// The tenant that its token is for.
     pub token_tsg: &'a TsgId,
+    /// The names of its token, and of those that it was exchanged from; none where it has shown no token.
+    pub tokens: &'a [Uuid],
 }
 
 /// What is held as it is until the end of the transaction.
@@ -65,7 +67,7 @@ pub async fn read_rights(
     hold: Hold,
 ) -> Result<Standing, StoreError> {
     const READ: &str = include_str!("../../sql/queries/caller_read_rights.sql");
-    let Asker { client_id, credential_id, token_tsg } = asker;
+    let Asker { client_id, credential_id, token_tsg, tokens } = asker;
     let (holds, changes) = (hold != Hold::Nothing, matches!(hold, Hold::Change(_)));
     let values: super::Params<'_> = &[
         &client_id,
@@ -75,6 +77,7 @@ pub async fn read_rights(
         &holds,
         &hold.account(),
         &changes,
+        &tokens,
     ];
     let row = tx.one(READ, values).await?;
     let Json(rights) = row.try_get("rights")?;

@@ -54,6 +54,10 @@ pub struct AccessClaims {
     /// Who acts for the subject; a token that a client has got for itself has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// The `jti` of the token that it was exchanged for, and of that one's, and so on: who takes one of those back takes this
+    /// one back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanged_from: Vec<String>,
     /// Where to see without asking us whether that is gone (draft-ietf-oauth-status-list §6.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<TokenStatus>,
@@ -115,6 +119,11 @@ impl AccessClaims {
     #[must_use]
     pub fn actors(&self) -> Actors<'_> {
         Actors::from(self.act.as_ref())
+    }
+
+    /// Its `jti`, and those of the tokens that it was exchanged from.
+    pub fn jtis(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.jti).chain(&self.exchanged_from).map(String::as_str)
     }
 
     /// How it is to be sent (RFC 6749 §7.1, RFC 9449 §5).

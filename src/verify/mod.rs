@@ -161,7 +161,7 @@ fn behind(
 ) -> Verdict<Result<Arc<Record>, VerifyError>> {
     let gone = || Verdict::Doubtful(Err(VerifyError::Invalid));
     let Some(record) = record.filter(|r| r.enabled) else { return gone() };
-    if record.revoked_tokens.contain(&claims.jti) && !Switch::NoRevokedTokens.is_on() {
+    if claims.jtis().any(|jti| record.revoked_tokens.contain(jti)) && !Switch::NoRevokedTokens.is_on() {
         // Never taken back, so any reading of it may refuse.
         return Verdict::Final(Err(VerifyError::Invalid));
     }

@@ -15,7 +15,10 @@ const ISSUER: &str = "https://id.example";
 /// A server behind a proxy: these tests are the proxy.
 async fn behind(proxies: &str, tls: &Encrypted) -> Scene {
     let authorities = tls.file("clients.pem");
-    Scene::with(&json!({ "issuer": ISSUER, "trusted_proxies": proxies, "client_ca_file": authorities })).await
+    Scene::with(
+        &json!({ "issuer": ISSUER, "client_certificate_proxies": proxies, "client_ca_file": authorities }),
+    )
+    .await
 }
 
 async fn own(scene: &Scene, shown: &Shown) -> Account {
@@ -90,6 +93,10 @@ async fn rfc_9440_section_4_from_nobody_else_and_never_together_with_a_connectio
         let refused = [("spoofed".to_owned(), spoofed), ("without".to_owned(), without)];
         assert_alike(&refused, 401, "invalid_client");
     }
+    // A proxy that only says where clients are may hand on whatever they send.
+    let scene = Scene::with(&json!({ "issuer": ISSUER, "trusted_proxies": "127.0.0.1" })).await;
+    let account = own(&scene, &shown).await;
+    forwarded(&scene.client, &account, &[("client-cert", &shown.header())]).await.expect(401);
     // Over TLS that is ended here: what the connection shows counts, whatever a header says.
     let scene = Scene::with(&tls.settings(ISSUER)).await;
     let (victim, thief) = (own(&scene, &shown).await, Shown::self_signed(&named("a thief")));
@@ -98,7 +105,7 @@ async fn rfc_9440_section_4_from_nobody_else_and_never_together_with_a_connectio
     ask(&tls.client(&scene.server.tls_url, Some(&shown)), &victim.client_id).await.expect(200);
     // Behind a proxy: what the header says, and never what the proxy shows of itself.
     let mut settings = tls.settings(ISSUER);
-    settings["trusted_proxies"] = json!("127.0.0.1");
+    settings["client_certificate_proxies"] = json!("127.0.0.1");
     let scene = Scene::with(&settings).await;
     let (proxy, account) = (Shown::self_signed(&named("the proxy")), own(&scene, &shown).await);
     let its_own = account_known_by(&scene, "the proxy", &json!({ "certificates": [proxy.pem()] })).await;

@@ -139,6 +139,23 @@ async fn who_may_not_see_the_key_may_not_look_on_and_who_may_no_longer_is_cut_of
 }
 
 #[tokio::test]
+async fn who_looks_on_by_a_token_that_is_taken_back_is_cut_off() {
+    let scene = Scene::new().await;
+    let (_, id, path) = watched(&scene, "watched by a token").await;
+    scene.until(&id, "valid").await;
+    let reader = scene.holder("looks on", &["iam.api_key"], json!(["advanced_wildfire"])).await;
+    let token = scene.token_of(&reader, &[]).await;
+    let mut events = open(&scene.client, &token, &path).await;
+    events.until("valid").await;
+    let revoke = scene.client.request(Method::POST, "/oauth2/revoke").form(&[("token", &token)]);
+    let revoke = revoke.basic_auth(&reader.client_id, Some(&reader.client_secret));
+    scene.client.send(revoke).await.expect(200);
+    let started = Instant::now();
+    assert_eq!(events.end(&scene.client).await, 0);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn an_instance_has_room_for_so_many_streams_and_says_when_it_has_none() {
     let scene = Scene::with(&json!({ "event_streams": 16, "event_stream_seconds": 8 })).await;
     let (_, id, path) = watched(&scene, "crowded").await;

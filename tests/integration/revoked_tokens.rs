@@ -261,3 +261,50 @@ async fn without_the_look_at_the_list_a_revoked_token_would_pass() {
     Client::new(&blind.url).whoami(&token).await.expect(200);
     scene.client.whoami(&token).await.expect(401);
 }
+
+/// Who was let in a moment ago is asked for again in the transaction itself, where nobody looks at the list of a record.
+#[tokio::test]
+async fn a_request_that_was_let_in_before_the_revocation_changes_nothing_after_it() {
+    let (scene, _) = scene().await;
+    let blind = Process::serve(
+        (&scene.database_url, &scene.redis_url),
+        &[("CARNET_ISSUER", ISSUER)],
+        &[("CARNET_SABOTAGE", "no_revoked_tokens".to_owned())],
+    )
+    .await;
+    let (blind, token) = (Client::new(&blind.url), scene.admin_token().await);
+    blind.call(&token, Method::GET, "/v1/tenants", None).await.expect(200);
+    revoke(&scene.client, &scene.admin, &token).await.expect(200);
+    let refused = blind.call(&token, Method::GET, "/v1/tenants", None).await.expect(401);
+    assert_eq!(refused.code(), "invalid_token");
+}
+
+#[tokio::test]
+async fn what_was_exchanged_from_a_token_is_taken_back_with_it() {
+    let (scene, account) = scene().await;
+    let exchange = async |token: &str| {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", token),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ];
+        let request = scene.client.request(Method::POST, "/oauth2/token").form(&form);
+        let request = request.basic_auth(&account.client_id, Some(&account.client_secret));
+        scene.client.send(request).await
+    };
+    let mut tokens = vec![scene.token_of(&account, &[]).await];
+    for _ in 0..4 {
+        let narrower = exchange(tokens.last().expect("one")).await.expect(200).text("access_token");
+        tokens.push(narrower);
+    }
+    let refused = exchange(&tokens[4]).await.expect(400);
+    assert_eq!(refused.text("error"), "invalid_request", "four times in a row and no more");
+    for token in &tokens {
+        scene.client.whoami(token).await.expect(200);
+    }
+    revoke(&scene.client, &account, &tokens[1]).await.expect(200);
+    scene.client.whoami(&tokens[0]).await.expect(200);
+    for token in &tokens[1..] {
+        scene.client.whoami(token).await.expect(401);
+    }
+}

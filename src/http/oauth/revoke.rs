@@ -67,6 +67,7 @@ fn caller(client: Client) -> Result<Caller, TokenError> {
         client_id: client.client_id,
         // It has no token: it proves itself anew with every request.
         expires_at: Timestamp::MAX,
+        tokens: vec![],
     })
 }
 

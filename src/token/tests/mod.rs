@@ -31,6 +31,7 @@ pub(super) fn claims() -> AccessClaims {
         credential_id: "0123456789ABCDef".parse().unwrap(),
         cnf: None,
         act: None,
+        exchanged_from: vec![],
         status: Some(TokenStatus {
             status_list: StatusListEntry { idx: 7, uri: format!("{ISSUER}/status-lists/1") },
         }),
