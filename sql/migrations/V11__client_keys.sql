@@ -38,24 +38,28 @@ CREATE FUNCTION minute_of(p_at timestamptz) RETURNS bigint LANGUAGE sql IMMUTABL
 $$;
 
 -- Which of these are used for the first time; the others were used before, or have expired. In one order always, so that two
--- of these wait for each other and never in a circle.
+-- of these wait for each other and never in a circle. The slots are worked out first, and each call is planned for them: with a
+-- subquery in their place, or a plan of before, it would open and lock all twelve, and wait for who empties one.
 CREATE FUNCTION use_once(p_used uuid[], p_ends_at timestamptz[]) RETURNS SETOF uuid
-LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    INSERT INTO used_once (slot, used)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+    v_slots smallint[] := ARRAY(SELECT (minute_of(v_now) + ahead) % 12 FROM generate_series(0, 6) AS ahead);
+BEGIN
+    RETURN QUERY
+    INSERT INTO used_once AS u (slot, used)
     SELECT minute_of(n.ends_at) % 12, n.used
     FROM unnest(p_used, p_ends_at) AS n (used, ends_at)
-    WHERE n.ends_at > clock_timestamp() AND n.ends_at < clock_timestamp() + interval '6 minutes'
+    WHERE n.ends_at > v_now AND n.ends_at < v_now + interval '6 minutes'
       -- The same name with another end: no replay, but not a name of its own either.
-      AND NOT EXISTS (
-          SELECT 1 FROM used_once o
-          WHERE o.used = n.used
-            AND o.slot IN (SELECT ((minute_of(clock_timestamp()) + ahead) % 12)::smallint FROM generate_series(0, 6) ahead))
+      AND NOT EXISTS (SELECT 1 FROM used_once o WHERE o.used = n.used AND o.slot = ANY (v_slots))
     ORDER BY 1, 2
     ON CONFLICT DO NOTHING
-    RETURNING used
-$$;
+    RETURNING u.used;
+END $$;
 
--- Empties the slots of minutes that ended two to four minutes ago. Nobody looks at those, so nobody is waited for.
+-- Empties the slots of minutes that ended two to four minutes ago. No use_once opens those, so it waits for nobody and nobody for
+-- it; whoever reads the whole table (a backup) makes it give up soon, until the next time.
 CREATE FUNCTION prune_used_once() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE

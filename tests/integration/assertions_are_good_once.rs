@@ -166,6 +166,29 @@ async fn what_has_expired_is_forgotten_and_what_has_not_is_kept() {
     }
 }
 
+/// As when they are emptied. Whether a plan is made for these minutes or kept from before: not even the tenth use looks there.
+#[tokio::test]
+async fn nobody_waits_for_the_minutes_that_are_over() {
+    let (scene, key, account) = scene().await;
+    ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await.expect(200);
+    let held = "DO $$ BEGIN
+            FOR ago IN 2..3 LOOP
+                EXECUTE format('LOCK TABLE used_once_%s', (minute_of(clock_timestamp()) - ago) % 12);
+            END LOOP;
+            PERFORM pg_sleep(6);
+        END $$";
+    let url = scene.database_url.clone();
+    let holding = tokio::spawn(async move { run_sql(&url, held).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let started = Instant::now();
+    for _ in 0..20 {
+        ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await.expect(200);
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(!holding.is_finished(), "they were locked all the while");
+    holding.await.expect("held");
+}
+
 /// The twin: without the table a replay gets a token.
 #[tokio::test]
 async fn without_the_table_a_replay_would_get_a_token() {
