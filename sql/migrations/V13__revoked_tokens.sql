@@ -50,6 +50,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     FROM authority_now() n
 $$;
 
+-- Whether no place of this list is good, and none will be.
+CREATE FUNCTION is_over(l status_list) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT NOT is_filled_now(l) AND NOT EXISTS (SELECT 1 FROM token_status s WHERE s.list = l.list)
+$$;
+
 -- A program of before cannot read a record with places in it: there are none of them while one is alive.
 ALTER TABLE instance ADD reads_statuses boolean NOT NULL DEFAULT false;
 
@@ -222,18 +227,30 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     FROM status_list l WHERE l.list = p_list
 $$;
 
--- Pairs that have been gone for longer than any token lives, and lists of which nothing is left: their places stay bad.
-CREATE FUNCTION prune_token_statuses(p_most integer) RETURNS void
+-- Forgets pairs that have been gone for longer than any token lives, so many at most; how many. Beside all changes: a row that one
+-- of them holds may be about to come back, and is left for the next time.
+CREATE FUNCTION prune_token_statuses(p_most integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH old AS (
+        SELECT list, idx FROM token_status WHERE gone_at < clock_timestamp() - interval '1 hour'
+        ORDER BY gone_at LIMIT p_most FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM token_status s USING old WHERE (s.list, s.idx) = (old.list, old.idx) RETURNING 1
+    )
+    SELECT count(*) FROM gone
+$$;
+
+-- Forgets lists of which nothing is left: their places stay bad. One good place keeps a whole list, because tokens name places
+-- and so these never move. So there are at most as many lists as there are pairs, and the one that is being filled; a list that few
+-- pairs keep costs a row here and eight bytes in a server, and is made when somebody asks for it, from what is left of it.
+CREATE FUNCTION prune_status_lists() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM token_status WHERE gone_at < clock_timestamp() - interval '1 hour') THEN
+    IF EXISTS (SELECT 1 FROM status_list l WHERE is_over(l)) THEN
         PERFORM pg_advisory_xact_lock(7027);
-        DELETE FROM token_status WHERE (list, idx) IN (
-            SELECT list, idx FROM token_status WHERE gone_at < clock_timestamp() - interval '1 hour'
-            ORDER BY gone_at LIMIT p_most);
-        DELETE FROM status_list l
-        WHERE NOT is_filled_now(l) AND NOT EXISTS (SELECT 1 FROM token_status s WHERE s.list = l.list);
+        DELETE FROM status_list l WHERE is_over(l);
     END IF;
 END $$;
-REVOKE ALL ON FUNCTION list_status_lists(), read_status_list(bigint), prune_token_statuses(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION list_status_lists(), read_status_list(bigint), prune_token_statuses(integer) TO carnet_engine;
+
+REVOKE ALL ON FUNCTION list_status_lists(), read_status_list(bigint), prune_token_statuses(integer), prune_status_lists() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION list_status_lists(), read_status_list(bigint), prune_token_statuses(integer), prune_status_lists() TO carnet_engine;

@@ -1,2 +1,2 @@
--- Forgets pairs that have long been gone, a part of them.
+-- Forgets pairs that have long been gone, so many at most; how many.
 SELECT prune_token_statuses($1)

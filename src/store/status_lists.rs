@@ -1,5 +1,7 @@
 //! Status lists: which places of them are good. Who has which place is written where pairs are made, by the database itself.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -8,6 +10,8 @@ use super::{Store, StoreError};
 
 /// The most pairs that are forgotten at once.
 const PRUNED: i32 = 1_000;
+/// How long others have the database before more of them are.
+const REST: Duration = Duration::from_millis(100);
 
 /// Something that was read, and whose word it is.
 #[derive(Clone, Debug)]
@@ -65,13 +69,22 @@ impl Store {
         Stamped::from_row(row, StatusBits { given: place(given)?, good })
     }
 
-    /// Forgets pairs that have long been gone, a part of them.
+    /// Forgets pairs that have long been gone, some after the others, and then lists of which nothing is left.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]; what was forgotten until then is.
     pub async fn prune_token_statuses(&self) -> Result<(), StoreError> {
-        const PRUNE: &str = include_str!("../../sql/queries/token_status_prune.sql");
-        self.engine_query(PRUNE, &[&PRUNED]).await?;
+        const PAIRS: &str = include_str!("../../sql/queries/token_status_prune.sql");
+        const LISTS: &str = include_str!("../../sql/queries/status_list_prune.sql");
+        loop {
+            let rows = self.engine_query(PAIRS, &[&PRUNED]).await?;
+            let gone: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+            if gone < i64::from(PRUNED) {
+                break;
+            }
+            tokio::time::sleep(REST).await;
+        }
+        self.engine_query(LISTS, &[]).await?;
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ mod feed;
 mod gauges;
 mod key_life;
 mod offset;
+mod pruning;
 mod rehashing;
 mod signing;
 mod spread;
@@ -46,8 +47,6 @@ pub use rehashing::QUEUE as REHASH_QUEUE;
 pub use signing::{CannotMake, KeyringLoadError, load_keyring, make_signing_key};
 pub use spread::Spread;
 
-/// How often what nobody needs any more is removed.
-const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// The longest that anybody waits for the first lease of a start.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
 /// The most credentials that wait to be written into Redis again after a change. More are dropped:
@@ -233,7 +232,8 @@ impl Sync {
         tasks.spawn_local(vital().live(refresher.run(stop.clone())));
         tasks.spawn_local(vital().live(key_life.run(stop.clone())));
         tasks.spawn_local(rehashing::run(store.clone(), pepper, proved, stop.clone()));
-        tasks.spawn_local(prune(store.clone(), keep, stop.clone()));
+        tasks.spawn_local(pruning::run(store.clone(), keep, stop.clone()));
+        tasks.spawn_local(pruning::forget_places(store.clone(), stop.clone()));
         Ok(Self { spread, first, stop, broken, tasks })
     }
 
@@ -293,23 +293,4 @@ pub async fn recognise(store: &Store, master_checks: &[String]) -> Result<(), St
     let connection = store.connect_feed(Arc::new(watch::Sender::new(()))).await?;
     feed::recognise(&connection, master_checks).await?;
     Ok(())
-}
-
-async fn prune(store: Store, keep: usize, stop: CancellationToken) {
-    let mut receipts_after = 0;
-    while stop.run_until_cancelled(tokio::time::sleep(PRUNE_EVERY)).await.is_some() {
-        match store.prune(keep, receipts_after).await {
-            Ok(upto) => receipts_after = upto,
-            Err(error) => tracing::debug!(%error, "pruning did not happen this time"),
-        }
-        if let Err(error) = store.prune_used_once().await {
-            tracing::debug!(%error, "what was used once is forgotten the next time");
-        }
-        if let Err(error) = store.prune_revoked_tokens().await {
-            tracing::debug!(%error, "expired tokens that were taken back are forgotten the next time");
-        }
-        if let Err(error) = store.prune_token_statuses().await {
-            tracing::debug!(%error, "the places of what is gone are forgotten the next time");
-        }
-    }
 }

@@ -69,6 +69,7 @@ mod signing_keys_by_the_standards;
 mod standards;
 mod starting;
 mod status_lists;
+mod status_lists_forget;
 mod status_lists_last;
 mod support;
 mod sweeps_walk;

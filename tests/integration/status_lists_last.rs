@@ -87,7 +87,7 @@ async fn what_has_long_been_gone_is_forgotten_and_stays_bad() {
     scene.send(Method::DELETE, &path, &[("if-match", "*")], None).await.expect(200);
     place.until(&scene.client, true, "deleted").await;
     let rows = format!("{PLACES} WHERE credential = '{}'", account.client_id);
-    let prune = "SET ROLE carnet_engine; SELECT prune_token_statuses(1000)";
+    let prune = "SET ROLE carnet_engine; SELECT prune_token_statuses(1000), prune_status_lists()";
     run_sql(&scene.database_url, prune).await;
     assert_eq!(sql_value(&scene.database_url, &rows).await.as_deref(), Some("1"), "not at once");
     let old = "UPDATE token_status SET gone_at = gone_at - interval '2 hours'";

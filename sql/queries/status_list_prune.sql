@@ -1,0 +1,2 @@
+-- Forgets lists of which nothing is left.
+SELECT prune_status_lists()
