@@ -39,6 +39,8 @@ struct Connections {
     doubtful: usize,
     /// For tenants that callers name.
     lineage: usize,
+    /// For status lists. One of them is of the reserve.
+    lists: usize,
     /// For the warmer, the spread, and what may be used once only.
     reserve: usize,
 }
@@ -46,14 +48,15 @@ struct Connections {
 impl Connections {
     fn of(all: usize) -> Self {
         let (doubtful, lineage, reserve) = (2, 1, 3);
+        let lists = (all / 6).clamp(1, 3);
         // Ten at least, so that there are two of each.
-        let others = all.saturating_sub(doubtful + lineage + reserve);
+        let others = all.saturating_sub(doubtful + lineage + reserve + lists - 1);
         let tenant = others / 2;
-        Self { tenant, known: others - tenant, doubtful, lineage, reserve }
+        Self { tenant, known: others - tenant, doubtful, lineage, lists, reserve }
     }
 
     fn engine(self) -> usize {
-        self.known + self.doubtful + self.lineage + self.reserve
+        self.known + self.doubtful + self.lineage + self.reserve + self.lists - 1
     }
 }
 

@@ -91,7 +91,7 @@ impl Parts {
             masters: Arc::new(masters),
             rehash,
             accepted: Arc::default(),
-            status_lists: Arc::new(StatusLists::new(config.profile.own_algorithm())),
+            status_lists: Arc::new(StatusLists::new(config.profile.own_algorithm(), connections.lists)),
             flights: Arc::new(flights),
             remote_keys: Arc::new(RemoteKeys::new(outgoing.clone(), Arc::clone(&clock))),
             once: Arc::new(Once::new(store.clone())),

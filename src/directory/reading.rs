@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::knowledge::Life;
 use super::{Directory, FRESH, Outage, Served};
 use crate::store::status_lists::Stamped;
 use crate::store::{Store, StoreError};
@@ -13,6 +14,12 @@ impl Directory {
     /// [`Outage::NoLease`].
     pub async fn may_answer(&self) -> Result<(), Outage> {
         self.leased().await.map(drop)
+    }
+
+    /// The present life, to be asked for before something is read that is to be remembered; none when nobody knows.
+    #[must_use]
+    pub fn life(&self) -> Option<Life> {
+        self.knowledge.life()
     }
 
     /// What `read` reads, if it is the authority that has answered, and does not lag behind what was heard of it.

@@ -53,20 +53,21 @@ impl Store {
         Stamped::from_row(row, row.try_get("lists")?)
     }
 
-    /// What one list says. There is such a list.
+    /// What one list says; nothing when there is no such list.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn status_list(&self, list: i64) -> Result<Stamped<StatusBits>, StoreError> {
+    pub async fn status_list(&self, list: i64) -> Result<Stamped<Option<StatusBits>>, StoreError> {
         const READ: &str = include_str!("../../sql/queries/status_list_read_one.sql");
         let rows = self.engine_query(READ, &[&list]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Broken("a list gives one row".into()))?;
         let place =
             |idx: i32| u32::try_from(idx).map_err(|_| StoreError::Broken("a place is no place".into()));
-        let good = row.try_get::<_, Option<Vec<i32>>>("good")?.unwrap_or_default();
-        let given = row.try_get::<_, Option<i32>>("given")?.unwrap_or(i32::MAX);
-        let good = good.into_iter().map(place).collect::<Result<_, _>>()?;
-        Stamped::from_row(row, StatusBits { given: place(given)?, good })
+        let Some(given) = row.try_get("given")? else {
+            return Stamped::from_row(row, None);
+        };
+        let good = row.try_get::<_, Vec<i32>>("good")?.into_iter().map(place).collect::<Result<_, _>>()?;
+        Stamped::from_row(row, Some(StatusBits { given: place(given)?, good }))
     }
 
     /// Forgets pairs that have long been gone, some after the others, and then lists of which nothing is left.

@@ -1,53 +1,87 @@
 //! The status lists of an instance: made when somebody asks, of what the authority says then, and kept for as long as an
 //! answer of the authority may be acted on (five seconds, and never beyond the lease).
 //!
-//! One is made at a time, whoever asks: a list costs the authority one question, whose answer is of bounded size, and a crowd
-//! that asks for all of them, or for some that there are not, costs it no more than one question after the other.
+//! Anybody may ask, so what a crowd costs the authority is bounded, whatever it asks for: a list is made once for all who wait
+//! for it, few at once, by one question whose answer is of bounded size; and which lists there are is read a few times a second at
+//! most. While the authority is slow the list of before is shown for a minute, under a lease as every answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Verifier;
+use crate::clock::BootInstant;
+use crate::directory::knowledge::Life;
 use crate::directory::{Outage, Served};
 use crate::domain::algorithm::Algorithm;
-use crate::token::status_list::{self, NoList};
+use crate::token::status_list::NoList;
+
+mod making;
+mod names;
+
+use making::Making;
+use names::Names;
 
 /// The most lists that are kept; 16 KiB each at most.
 const KEPT: u64 = 256;
-/// The longest wait for the making of others' lists.
+/// The longest wait for others who ask the authority.
 const WAIT: Duration = Duration::from_secs(3);
-/// A list that is not among those that were read is looked for again when its name says that it may be so new, microseconds:
-/// the longest that a transaction takes, and what clocks differ by.
-const NEW_MICROSECONDS: i64 = 15_000_000;
+/// How long whoever could be shown the list of before waits for a new one.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How long after it was read a list may be shown while a new one is made. Half of the time in which verifiers may believe it.
+const SHOWN: Duration = Duration::from_mins(1);
 
 /// What was made of late, shared by all workers.
 pub struct StatusLists {
-    /// Held by who asks the authority.
-    known: Mutex<Option<Served<Arc<[i64]>>>>,
-    made: Cache<i64, Arc<Served<String>>>,
+    names: Names,
+    made: Cache<i64, Arc<Kept>>,
+    making: Making,
+    /// For whoever asks the authority.
+    permits: Semaphore,
     algorithm: Algorithm,
 }
 
+/// A list that was made.
+struct Kept {
+    list: Arc<Served<String>>,
+    /// When the authority was asked, and in which life: another one may be of another history.
+    asked: BootInstant,
+    life: Option<Life>,
+}
+
 impl StatusLists {
-    /// None yet; they will be signed with this.
+    /// None yet; they will be signed with this, and the authority asked by so many at once.
     #[must_use]
-    pub fn new(algorithm: Algorithm) -> Self {
-        Self { known: Mutex::default(), made: Cache::new(KEPT), algorithm }
+    pub fn new(algorithm: Algorithm, at_once: usize) -> Self {
+        Self {
+            names: Names::default(),
+            made: Cache::new(KEPT),
+            making: Making::default(),
+            permits: Semaphore::new(at_once),
+            algorithm,
+        }
+    }
+
+    /// A place among those who ask at once.
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, Outage> {
+        match tokio::time::timeout(WAIT, self.permits.acquire()).await {
+            Ok(permit) => permit.map_err(|_| Outage::Stopping),
+            Err(_) => Err(Outage::Crowded),
+        }
     }
 }
 
 /// Why nobody is shown a list.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StatusError {
     /// The authority is needed and does not answer.
     #[error(transparent)]
     Unavailable(#[from] Outage),
     /// Our own mistake.
     #[error(transparent)]
-    Broken(#[from] NoList),
+    Broken(#[from] Arc<NoList>),
     /// Our own mistake, too.
     #[error("no key signs status lists")]
     NoKey,
@@ -60,8 +94,7 @@ impl Verifier {
     /// [`StatusError`].
     pub async fn status_lists(&self) -> Result<Arc<[i64]>, StatusError> {
         self.directory.may_answer().await?;
-        let mut known = self.as_told().await?;
-        Ok(self.names(&mut known, None).await?)
+        Ok(self.names(None).await?)
     }
 
     /// A list, signed; nothing when there is no such list.
@@ -70,57 +103,28 @@ impl Verifier {
     /// [`StatusError`].
     pub async fn status_list(&self, list: i64) -> Result<Option<Arc<Served<String>>>, StatusError> {
         self.directory.may_answer().await?;
-        if let Some(made) = self.made(list) {
-            return Ok(Some(made));
+        let kept = self.status_lists.made.get(&list);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.list.is_fresh(self.directory.clock())) {
+            return Ok(Some(Arc::clone(&kept.list)));
         }
-        let mut known = self.as_told().await?;
-        // Somebody else may have made it meanwhile.
-        if let Some(made) = self.made(list) {
-            return Ok(Some(made));
-        }
-        if self.names(&mut known, Some(list)).await?.binary_search(&list).is_err() {
-            return Ok(None);
-        }
-        let made = Arc::new(self.make(list).await?);
-        self.status_lists.made.insert(list, Arc::clone(&made));
-        Ok(Some(made))
-    }
-
-    fn made(&self, list: i64) -> Option<Arc<Served<String>>> {
-        self.status_lists.made.get(&list).filter(|made| made.is_fresh(self.directory.clock()))
-    }
-
-    async fn as_told(&self) -> Result<tokio::sync::MutexGuard<'_, Option<Served<Arc<[i64]>>>>, Outage> {
-        let known = tokio::time::timeout(WAIT, self.status_lists.known.lock()).await;
-        known.map_err(|_| Outage::Crowded)
-    }
-
-    /// All names, read again when they are old, or may be older than this one.
-    async fn names(
-        &self,
-        known: &mut Option<Served<Arc<[i64]>>>,
-        wanted: Option<i64>,
-    ) -> Result<Arc<[i64]>, Outage> {
-        let may_lack = |of: &Served<Arc<[i64]>>| {
-            let newest = of.now.as_microsecond() - NEW_MICROSECONDS;
-            wanted.is_some_and(|list| list > newest && of.value.binary_search(&list).is_err())
+        let Some(before) = kept.filter(|kept| self.may_show(kept)) else {
+            if self.names(Some(list)).await?.binary_search(&list).is_err() {
+                return Ok(None);
+            }
+            return self.another(list).await;
         };
-        if let Some(of) = known.as_ref().filter(|of| of.is_fresh(self.directory.clock()) && !may_lack(of)) {
-            return Ok(Arc::clone(&of.value));
+        let another = self.another(list);
+        tokio::pin!(another);
+        if let Ok(made) = tokio::time::timeout(PATIENCE, &mut another).await {
+            return made;
         }
-        let read = self.directory.read(async |store| store.status_lists().await).await?;
-        let read = read.map(Arc::from);
-        let names = Arc::clone(&read.value);
-        *known = Some(read);
-        Ok(names)
+        self.directory.may_answer().await?;
+        if self.may_show(&before) { Ok(Some(Arc::clone(&before.list))) } else { another.await }
     }
 
-    async fn make(&self, list: i64) -> Result<Served<String>, StatusError> {
-        let read = self.directory.read(async |store| store.status_list(list).await).await?;
-        let keyring = self.keyring.load();
-        let key = keyring.signer(self.status_lists.algorithm).ok_or(StatusError::NoKey)?;
-        let bits = status_list::bits(read.value.given, &read.value.good);
-        let signed = status_list::sign(key, &self.issuer, list, &bits, read.now.as_second())?;
-        Ok(read.map(|_| signed))
+    /// Whether a list that is not fresh may be shown while another one is made.
+    fn may_show(&self, kept: &Kept) -> bool {
+        let age = self.directory.clock().boot().since(kept.asked);
+        age < SHOWN && kept.life.is_some() && kept.life == self.directory.life()
     }
 }

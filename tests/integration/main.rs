@@ -70,6 +70,7 @@ mod standards;
 mod starting;
 mod status_lists;
 mod status_lists_forget;
+mod status_lists_in_a_crowd;
 mod status_lists_last;
 mod support;
 mod sweeps_walk;

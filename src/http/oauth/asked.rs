@@ -1,5 +1,7 @@
 //! The requests about a token, read and their client authenticated as at the token endpoint: one way for both endpoints.
 
+use std::net::IpAddr;
+
 use actix_web::{HttpRequest, web};
 
 use super::form::TokenForm;
@@ -14,15 +16,21 @@ pub(super) async fn about_token(
     issuer: &TokenIssuer,
     body: &[u8],
 ) -> Result<(Client, String), TokenError> {
-    let proxies = request.app_data::<web::Data<TrustedProxies>>();
-    let from = proxies.and_then(|proxies| proxies.client_address(request));
-    issuer.ask(from)?;
+    let from = count(request, issuer)?;
     let mut form = TokenForm::parse(request.headers(), body)?;
     let certificate = client_certificate::shown(request);
     let presented = form.credentials(request.headers(), certificate.as_ref())?;
     let client = issuer.authenticate(&presented, from).await?;
     let token = form.token.take().ok_or(TokenError::InvalidRequest("token is missing"))?;
     Ok((client, token.0))
+}
+
+/// Counts a request for its address, before anything else; which address it is.
+pub(super) fn count(request: &HttpRequest, issuer: &TokenIssuer) -> Result<Option<IpAddr>, TokenError> {
+    let proxies = request.app_data::<web::Data<TrustedProxies>>();
+    let from = proxies.and_then(|proxies| proxies.client_address(request));
+    issuer.ask(from)?;
+    Ok(from)
 }
 
 /// Nobody can say what is so. Nothing that is said then may be wrong, so nothing is said.

@@ -1,15 +1,16 @@
 //! `GET /status-lists/{list}` (draft-ietf-oauth-status-list §8), and which lists there are (§9). Anybody may: a list says nothing
-//! of whom its bits are.
+//! of whom its bits are. So an address may ask for so much, as at the token endpoint.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
+use super::asked::count;
 use super::error::{plain, refuse};
 use crate::directory::Served;
 use crate::http::etag;
-use crate::issue::TokenError;
+use crate::issue::{TokenError, TokenIssuer};
 use crate::token::status_list;
 use crate::verify::{StatusError, Verifier};
 
@@ -21,9 +22,13 @@ const MAX_AGE: &str = "public, max-age=5";
 /// One list, signed.
 pub(super) async fn get_list(
     request: HttpRequest,
+    issuer: web::Data<TokenIssuer>,
     verifier: web::Data<Verifier>,
     list: web::Path<String>,
 ) -> HttpResponse {
+    if let Err(error) = count(&request, &issuer) {
+        return refuse(&error, false);
+    }
     // In one spelling only.
     let Some(list) = list.parse::<i64>().ok().filter(|number| number.to_string() == *list) else {
         return unknown();
@@ -46,7 +51,14 @@ fn answer(request: &HttpRequest, list: &Served<String>) -> HttpResponse {
 }
 
 /// Where all lists are.
-pub(super) async fn list_lists(verifier: web::Data<Verifier>) -> HttpResponse {
+pub(super) async fn list_lists(
+    request: HttpRequest,
+    issuer: web::Data<TokenIssuer>,
+    verifier: web::Data<Verifier>,
+) -> HttpResponse {
+    if let Err(error) = count(&request, &issuer) {
+        return refuse(&error, false);
+    }
     match verifier.status_lists().await {
         Ok(lists) => {
             let at = |list: &i64| status_list::address(&verifier.issuer, *list);
