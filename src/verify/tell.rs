@@ -1,7 +1,8 @@
 //! What is told of a token to who asks about it (RFC 7662), and which token one may ask to take back (RFC 7009).
 //!
-//! A caller learns nothing of tokens that are none of its business: for it there is no difference between those, others'
-//! tokens, and noise. What it may see is judged as a request with that token would be.
+//! Who asks about a token that is none of its business hears what it would hear of noise, and what it may see is judged as a
+//! request with that token would be. Who asks to take back one that is not its own hears that it may not (RFC 7009 §2.1), and so
+//! that the token is ours and has not expired: a token that says so of itself to whoever holds it and has our public keys.
 
 use std::sync::Arc;
 
@@ -49,7 +50,8 @@ impl Verifier {
         }
     }
 
-    /// The token, if there is anything to take back: one that is not ours, or has expired, is refused everywhere already.
+    /// The token, if there is anything to take back: one that is not ours, or has expired, is refused everywhere already. Whose
+    /// it is, and whether the caller may take it back, is for who takes it back to judge.
     ///
     /// # Errors
     /// [`VerifyError::Unavailable`].
