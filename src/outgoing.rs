@@ -3,7 +3,7 @@
 //! Whoever may name an address must not reach by it what only this machine can reach. So: `https` alone, no redirects, no
 //! proxy, and no address that is not public, unless its host is allowed by name. What is looked at is the address itself
 //! that is then connected to, after its name was resolved, so that a name which says one thing now and another in a moment
-//! gains nothing. An answer is bounded in size and time.
+//! gains nothing. An answer is bounded in size and time, and who never answers keeps only those waiting who ask the same host.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -15,18 +15,25 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use tokio::sync::Semaphore;
 
+mod places;
 mod public;
 
+use places::Places;
 pub use public::is_public;
 
 /// The longest that a request may take, from its name's resolution to the last byte of the answer.
 const LIMIT: Duration = Duration::from_secs(2);
+/// The longest wait for a place before that.
+const WAIT: Duration = Duration::from_secs(1);
+/// The longest that all of it takes.
+pub const LONGEST: Duration = WAIT.saturating_add(LIMIT);
 /// The most bytes of an answer.
 const LARGEST_ANSWER: usize = 64 * 1024;
-/// The most requests at once; more wait.
-const AT_ONCE: usize = 16;
+/// The most requests at once, and the most names that are looked up at once; more wait.
+const AT_ONCE: usize = 64;
+/// The most of them at one host, and the most lookups of one name.
+const AT_ONE_HOST: usize = 2;
 
 /// Why an address is not one that requests are sent to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -45,6 +52,9 @@ pub enum OutgoingError {
     /// Not an address to send requests to.
     #[error("the address {0}")]
     Address(#[from] NoAddress),
+    /// Nobody was asked.
+    #[error("too much is under way already, at this host or at all of them")]
+    Busy,
     /// Nobody answered in time, or the name leads inside.
     #[error("no answer: {0}")]
     NoAnswer(Box<dyn std::error::Error + Send + Sync>),
@@ -66,7 +76,7 @@ pub struct BadCertificates(String);
 pub struct Outgoing {
     client: Client,
     allowed: Arc<[String]>,
-    at_once: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Outgoing {
@@ -77,12 +87,8 @@ impl Outgoing {
     /// [`BadCertificates`]
     pub fn new(allowed: &[String], ca_file: Option<&Path>) -> Result<Self, BadCertificates> {
         let allowed: Arc<[String]> = allowed.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let guard = Guard { allowed: Arc::clone(&allowed), look_up };
-        Ok(Self {
-            client: client(tls(ca_file)?, guard)?,
-            allowed,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
-        })
+        let client = client(tls(ca_file)?, Guard::new(&allowed, look_up))?;
+        Ok(Self { client, allowed, places: Arc::new(Places::new(AT_ONCE, AT_ONE_HOST)) })
     }
 
     /// Whether requests may go there, as far as the address itself tells.
@@ -114,9 +120,9 @@ impl Outgoing {
     /// [`OutgoingError`]
     pub async fn get(&self, address: &str) -> Result<Vec<u8>, OutgoingError> {
         let url = self.url(address)?;
+        let place = tokio::time::timeout(WAIT, self.places.take(url.host_str().unwrap_or_default()));
+        let _place = place.await.ok().and_then(Result::ok).ok_or(OutgoingError::Busy)?;
         let ask = async {
-            let _place =
-                self.at_once.acquire().await.map_err(|error| OutgoingError::NoAnswer(error.into()))?;
             let sent = self.client.get(url).header("accept", "application/json").send().await;
             let mut answer = sent.map_err(no_answer)?;
             if answer.status() != 200 {
@@ -199,15 +205,30 @@ async fn look_up(name: String) -> std::io::Result<Vec<SocketAddr>> {
 struct Guard<L> {
     allowed: Arc<[String]>,
     look_up: L,
+    places: Arc<Places>,
+}
+
+impl<L> Guard<L> {
+    fn new(allowed: &Arc<[String]>, look_up: L) -> Self {
+        let places = Arc::new(Places::new(AT_ONCE, AT_ONE_HOST));
+        Self { allowed: Arc::clone(allowed), look_up, places }
+    }
 }
 
 impl<L: LookUp> Resolve for Guard<L> {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_ascii_lowercase();
         let allowed = self.allowed.contains(&name);
-        let look_up = self.look_up.clone();
+        let (look_up, places) = (self.look_up.clone(), Arc::clone(&self.places));
         Box::pin(async move {
-            let mut addresses = look_up.addresses(name).await?;
+            let place = places.take(&name).await?;
+            // A task of its own: the system's resolver cannot be told to stop, and has the place until it does.
+            let looking = tokio::spawn(async move {
+                let found = look_up.addresses(name).await;
+                drop(place);
+                found
+            });
+            let mut addresses = looking.await??;
             addresses.retain(|address| allowed || is_public(address.ip()));
             if addresses.is_empty() {
                 return Err(Box::new(NoAddress::NotPublic) as Box<dyn std::error::Error + Send + Sync>);
@@ -218,82 +239,4 @@ impl<L: LookUp> Resolve for Guard<L> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    fn outgoing(allowed: &[&str]) -> Outgoing {
-        let allowed: Vec<String> = allowed.iter().map(|&host| host.to_owned()).collect();
-        Outgoing::new(&allowed, None).expect("a client")
-    }
-
-    #[test]
-    fn only_https_to_what_is_public() {
-        let guarded = outgoing(&["inside.example", "10.0.0.1"]);
-        for good in [
-            "https://keys.example/jwks",
-            "https://keys.example:8443/?a=b",
-            "https://8.8.8.8/",
-            "https://inside.example/",
-            "https://10.0.0.1/jwks",
-        ] {
-            assert_eq!(guarded.check(good), Ok(()), "{good}");
-        }
-        for bad in
-            ["", "keys.example", "http://keys.example", "file:///etc/passwd", "https://", "ftp://a.example/"]
-        {
-            assert_eq!(guarded.check(bad), Err(NoAddress::NotHttps), "{bad}");
-        }
-        for bad in ["https://u@a.example/", "https://u:p@a.example/", "https://a.example/#f"] {
-            assert_eq!(guarded.check(bad), Err(NoAddress::NotHttps), "{bad}");
-        }
-        for inside in [
-            "https://127.0.0.1/",
-            "https://127.1/",
-            "https://2130706433/",
-            "https://0x7f000001/",
-            "https://017700000001/",
-            "https://10.0.0.2/",
-            "https://169.254.169.254/latest/meta-data",
-            "https://[::1]/",
-            "https://[::ffff:127.0.0.1]/",
-            "https://[fd00::1]/",
-            "https://[64:ff9b::7f00:1]/",
-        ] {
-            assert_eq!(guarded.check(inside), Err(NoAddress::NotPublic), "{inside}");
-        }
-    }
-
-    /// A name that is public when somebody looks, and leads inside when one connects. Here nobody looks but who connects.
-    #[tokio::test]
-    async fn a_name_that_changes_its_mind_leads_nowhere() {
-        static ASKED: AtomicUsize = AtomicUsize::new(0);
-        let inside = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = inside.local_addr().expect("an address").port();
-        let rebinding = move |_name: String| async move {
-            // First a public address at which nobody is, then the one inside.
-            let first = ASKED.fetch_add(1, Ordering::Relaxed) == 0;
-            let address = if first { [203, 0, 112, 1] } else { [127, 0, 0, 1] };
-            Ok(vec![SocketAddr::from((address, port))])
-        };
-        let guarded = |allowed: &[String]| Outgoing {
-            client: client(tls(None).expect("roots"), Guard { allowed: allowed.into(), look_up: rebinding })
-                .expect("a client"),
-            allowed: allowed.into(),
-            at_once: Arc::new(Semaphore::new(1)),
-        };
-        let address = format!("https://rebinds.example:{port}/");
-        let strict = guarded(&[]);
-        for _ in 0..3 {
-            assert!(strict.get(&address).await.is_err());
-        }
-        let nobody = tokio::time::timeout(Duration::from_millis(100), inside.accept()).await;
-        assert!(nobody.is_err(), "somebody was led inside");
-        assert!(ASKED.load(Ordering::Relaxed) >= 3, "each request resolves anew");
-        // The twin: allowed by name, the same requests do arrive.
-        let lax = guarded(&["rebinds.example".to_owned()]);
-        let (refused, arrived) = tokio::join!(lax.get(&address), inside.accept());
-        assert!(refused.is_err() && arrived.is_ok(), "no TLS is spoken there, but somebody came");
-    }
-}
+mod tests;

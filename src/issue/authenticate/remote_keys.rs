@@ -14,7 +14,7 @@ use crate::clock::{BootInstant, Clock};
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::ClientKeyPart;
 use crate::issue::TokenError;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{LONGEST, Outgoing};
 use crate::token::client_jwks::{read_fetched, read_issuer_keys};
 use crate::token::discovery::read_jwks_uri;
 
@@ -23,7 +23,7 @@ const KEPT: Duration = Duration::from_mins(5);
 /// The least time between two requests to one address.
 const APART: Duration = Duration::from_secs(10);
 /// The longest wait for somebody else's request, or for both of them where there is a discovery document.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = LONGEST.saturating_mul(2);
 /// The most addresses whose keys are kept; the least useful make room.
 const ADDRESSES: u64 = 1_000;
 
