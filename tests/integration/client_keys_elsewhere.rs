@@ -85,6 +85,35 @@ async fn an_unknown_kid_fetches_them_again_but_not_all_the_time() {
 }
 
 #[tokio::test]
+async fn who_names_a_key_that_nobody_knows_waits_for_it_alone() {
+    let elsewhere = Elsewhere::start();
+    let scene = scene_of(&elsewhere, "localhost").await;
+    let (key, stranger) = (ClientKey::new("EdDSA"), ClientKey::new("EdDSA"));
+    elsewhere.publish(&[&key]);
+    let account = account_at(&elsewhere, &scene, "jwks").await;
+    let good = || key.assertion(&account.client_id, ISSUER);
+    ask(&scene.client, &good()).await.expect(200);
+    scene.server.clock.push(Duration::from_secs(10));
+    elsewhere.takes(1500);
+    let started = Instant::now();
+    let forged = async {
+        ask(&scene.client, &stranger.assertion(&account.client_id, ISSUER)).await.expect(401);
+        started.elapsed()
+    };
+    let rightful = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for _ in 0..5 {
+            ask(&scene.client, &good()).await.expect(200);
+        }
+        started.elapsed()
+    };
+    let (forged, rightful) = tokio::join!(forged, rightful);
+    assert_eq!(elsewhere.asked(), 2, "the stranger's name had them fetched again");
+    assert!(forged > Duration::from_millis(1400), "{forged:?}");
+    assert!(rightful < Duration::from_secs(1), "{rightful:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_fetched_is_an_outage_and_no_fault_of_the_client() {
     let elsewhere = Elsewhere::start();
     let scene = scene_of(&elsewhere, "localhost").await;

@@ -1,12 +1,14 @@
 //! Keys that are published elsewhere: those of clients (`jwks_uri`), and those of issuers whose tokens are trusted.
 //!
 //! Fetched when they are needed, by one request for all who wait; kept for some minutes; fetched again when an assertion
-//! names a key that is not among them, and never more often than every few seconds, whoever asks. What cannot be fetched
-//! is an outage, not the fault of whoever waits for it; but a copy that is too old is no copy.
+//! names a key that is not among them, and never more often than every few seconds, whoever asks. Whoever finds his key
+//! among those that are kept waits for nobody's request. What cannot be fetched is an outage, not the fault of whoever waits
+//! for it; but a copy that is too old is no copy.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use moka::sync::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -55,15 +57,31 @@ pub(in crate::issue) struct FetchedKeys {
 /// What is known of one address.
 #[derive(Default)]
 struct Known {
-    asked: Option<BootInstant>,
-    keys: Option<(BootInstant, Arc<[ClientKeyPart]>)>,
+    /// Beside the lock, which is held for as long as a request takes.
+    kept: ArcSwapOption<Kept>,
+    /// When it was last asked; locked by whoever asks it.
+    asked: Arc<Mutex<Option<BootInstant>>>,
+}
+
+/// Keys, and since when.
+struct Kept {
+    since: BootInstant,
+    keys: Arc<[ClientKeyPart]>,
+}
+
+impl Known {
+    /// Those that are not too old.
+    fn fresh(&self, now: BootInstant) -> Option<Arc<[ClientKeyPart]>> {
+        let kept = self.kept.load_full().filter(|kept| now.since(kept.since) < KEPT)?;
+        Some(Arc::clone(&kept.keys))
+    }
 }
 
 /// The keys of all addresses, shared by all workers.
 pub struct RemoteKeys {
     outgoing: Outgoing,
     clock: Arc<Clock>,
-    by_source: Cache<KeySource, Arc<Mutex<Known>>>,
+    by_source: Cache<KeySource, Arc<Known>>,
 }
 
 impl RemoteKeys {
@@ -80,35 +98,44 @@ impl RemoteKeys {
         will_do: impl Fn(&[ClientKeyPart]) -> bool,
     ) -> Result<FetchedKeys, TokenError> {
         let known = self.by_source.get_with_by_ref(source, Arc::default);
-        let unavailable = || TokenError::temporarily_unavailable("The keys cannot be fetched");
-        // Whoever comes while the keys are fetched finds them fetched.
-        let known = tokio::time::timeout(WAIT, known.lock_owned()).await;
-        let known = known.map_err(|_| unavailable())?;
-        let now = self.clock.boot();
-        let kept = known.keys.as_ref().filter(|(since, _)| now.since(*since) < KEPT);
-        let kept = kept.map(|(_, keys)| Arc::clone(keys));
-        let may_ask = known.asked.is_none_or(|asked| now.since(asked) >= APART);
-        let keys = match kept {
-            Some(kept) if !may_ask || will_do(&kept) => Some(kept),
-            kept if may_ask => self.fetch(known, source).await.or(kept),
-            _ => None,
+        let keys = match known.fresh(self.clock.boot()).filter(|kept| will_do(kept)) {
+            Some(kept) => Some(kept),
+            None => self.in_turn(&known, source, will_do).await,
         };
-        let keys = keys.ok_or_else(unavailable)?;
+        let keys = keys.ok_or_else(|| TokenError::temporarily_unavailable("The keys cannot be fetched"))?;
         Ok(FetchedKeys { source: source.clone(), keys })
+    }
+
+    /// Whoever comes while the keys are fetched finds them fetched.
+    async fn in_turn(
+        self: &Arc<Self>,
+        known: &Arc<Known>,
+        source: &KeySource,
+        will_do: impl Fn(&[ClientKeyPart]) -> bool,
+    ) -> Option<Arc<[ClientKeyPart]>> {
+        let asked = tokio::time::timeout(WAIT, Arc::clone(&known.asked).lock_owned()).await.ok()?;
+        let now = self.clock.boot();
+        let may_ask = asked.is_none_or(|asked| now.since(asked) >= APART);
+        match known.fresh(now) {
+            Some(kept) if !may_ask || will_do(&kept) => Some(kept),
+            kept if may_ask => self.fetch(asked, known, source).await.or(kept),
+            _ => None,
+        }
     }
 
     /// A task of its own: whoever happened to come first may go away, and those who wait must not lose by that.
     async fn fetch(
         self: &Arc<Self>,
-        mut known: OwnedMutexGuard<Known>,
+        mut asked: OwnedMutexGuard<Option<BootInstant>>,
+        known: &Arc<Known>,
         source: &KeySource,
     ) -> Option<Arc<[ClientKeyPart]>> {
-        let (this, source) = (Arc::clone(self), source.clone());
+        let (this, known, source) = (Arc::clone(self), Arc::clone(known), source.clone());
         let fetching = actix_web::rt::spawn(async move {
-            let asked = this.clock.boot();
-            known.asked = Some(asked);
+            let since = this.clock.boot();
+            *asked = Some(since);
             let keys: Arc<[ClientKeyPart]> = this.ask(&source).await?.into();
-            known.keys = Some((asked, Arc::clone(&keys)));
+            known.kept.store(Some(Arc::new(Kept { since, keys: Arc::clone(&keys) })));
             Some(keys)
         });
         fetching.await.ok().flatten()

@@ -1,7 +1,7 @@
 //! Keys and documents that somebody publishes at an address of his own.
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub struct Elsewhere {
     ca: NamedTempFile,
     published: Arc<Mutex<Value>>,
     asked: Arc<AtomicUsize>,
+    takes_ms: Arc<AtomicU64>,
 }
 
 impl Elsewhere {
@@ -40,12 +41,16 @@ impl Elsewhere {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
         let (published, asked) = (Arc::new(Mutex::new(json!({ "keys": [] }))), Arc::<AtomicUsize>::default());
+        let takes_ms = Arc::new(AtomicU64::new(200));
         let (shown, counted, here) = (Arc::clone(&published), Arc::clone(&asked), url.clone());
+        let takes = Arc::clone(&takes_ms);
         std::thread::spawn(move || {
             let serve = move || {
                 let (shown, counted, here) = (Arc::clone(&shown), Arc::clone(&counted), here.clone());
+                let takes = Arc::clone(&takes);
                 let answer = move |path: web::Path<String>| {
                     let (shown, counted, here) = (Arc::clone(&shown), Arc::clone(&counted), here.clone());
+                    let takes = Duration::from_millis(takes.load(Ordering::SeqCst));
                     async move {
                         counted.fetch_add(1, Ordering::SeqCst);
                         let keys = shown.lock().expect("no panic").clone();
@@ -78,7 +83,7 @@ impl Elsewhere {
                             }
                             "page" => HttpResponse::Ok().body("<html>"),
                             _ => {
-                                tokio::time::sleep(Duration::from_millis(200)).await;
+                                tokio::time::sleep(takes).await;
                                 HttpResponse::Ok().json(keys)
                             }
                         }
@@ -90,12 +95,17 @@ impl Elsewhere {
             let server = server.listen_rustls_0_23(listener, tls).expect("a listener").run();
             actix_web::rt::System::new().block_on(server).expect("a server");
         });
-        Self { url, ca, published, asked }
+        Self { url, ca, published, asked, takes_ms }
     }
 
     pub fn publish(&self, keys: &[&ClientKey]) {
         let keys: Vec<&Value> = keys.iter().map(|key| &key.jwk).collect();
         *self.published.lock().expect("no panic") = json!({ "keys": keys });
+    }
+
+    /// From now on an answer takes so long.
+    pub fn takes(&self, ms: u64) {
+        self.takes_ms.store(ms, Ordering::SeqCst);
     }
 
     pub fn asked(&self) -> usize {
@@ -104,9 +114,17 @@ impl Elsewhere {
 
     /// A server that may ask it.
     pub async fn scene(&self, issuer: &str, allowed: &str) -> Scene {
+        self.scene_with(issuer, allowed, &json!({})).await
+    }
+
+    /// The same with other settings besides.
+    pub async fn scene_with(&self, issuer: &str, allowed: &str, other: &Value) -> Scene {
         let file = self.ca.path().display().to_string();
-        let settings =
+        let mut settings =
             json!({ "issuer": issuer, "outgoing_allowed_hosts": allowed, "outgoing_ca_file": file });
+        for (name, value) in other.as_object().expect("settings") {
+            settings[name] = value.clone();
+        }
         Scene::with(&settings).await
     }
 }
