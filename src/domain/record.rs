@@ -122,6 +122,18 @@ pub struct KeyAddressPart {
     pub uri: String,
 }
 
+impl ClientKeyPart {
+    /// What it takes of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let key = match &self.key {
+            PublicKey::Rsa { n, e } => n.len() + e.len(),
+            PublicKey::P256(_) | PublicKey::Ed25519(_) => 0,
+        };
+        size_of::<Self>() + self.kid.as_ref().map_or(0, String::len) + key
+    }
+}
+
 impl ClientKeys {
     /// Whether there is nothing to verify an assertion by.
     #[must_use]

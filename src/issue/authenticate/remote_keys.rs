@@ -4,11 +4,16 @@
 //! names a key that is not among them, and never more often than every few seconds, whoever asks. Whoever finds his key
 //! among those that are kept waits for nobody's request. What cannot be fetched is an outage, not the fault of whoever waits
 //! for it; but a copy that is too old is no copy.
+//!
+//! Whoever names many addresses takes room from those that nobody has needed for longest. When an address was asked is kept
+//! apart from what it said: it is small, there is room for many more, and so nobody has us ask an address more often.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -16,7 +21,7 @@ use crate::clock::{BootInstant, Clock};
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::ClientKeyPart;
 use crate::issue::TokenError;
-use crate::outgoing::{LONGEST, Outgoing};
+use crate::outgoing::{LONGEST, Outgoing, OutgoingError};
 use crate::token::client_jwks::{read_fetched, read_issuer_keys};
 use crate::token::discovery::read_jwks_uri;
 
@@ -26,8 +31,12 @@ const KEPT: Duration = Duration::from_mins(5);
 const APART: Duration = Duration::from_secs(10);
 /// The longest wait for somebody else's request, or for both of them where there is a discovery document.
 const WAIT: Duration = LONGEST.saturating_mul(2);
-/// The most addresses whose keys are kept; the least useful make room.
-const ADDRESSES: u64 = 1_000;
+/// The most memory of all keys that are kept, bytes; those that nobody has needed for longest make room.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// What an address takes of it besides itself and its keys, bytes; rather too much than too little.
+const BYTES_OF_AN_ADDRESS: usize = 512;
+/// The most addresses of which is known when they were asked.
+const MOST_ASKED: u64 = 100_000;
 
 /// Where keys are, and whose.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -59,8 +68,8 @@ pub(in crate::issue) struct FetchedKeys {
 struct Known {
     /// Beside the lock, which is held for as long as a request takes.
     kept: ArcSwapOption<Kept>,
-    /// When it was last asked; locked by whoever asks it.
-    asked: Arc<Mutex<Option<BootInstant>>>,
+    /// Of whoever asks.
+    turn: Arc<Mutex<()>>,
 }
 
 /// Keys, and since when.
@@ -75,6 +84,13 @@ impl Known {
         let kept = self.kept.load_full().filter(|kept| now.since(kept.since) < KEPT)?;
         Some(Arc::clone(&kept.keys))
     }
+
+    /// What it takes of memory, about, as the value of this.
+    fn bytes(&self, source: &KeySource) -> usize {
+        let kept = self.kept.load();
+        let keys = kept.iter().flat_map(|kept| kept.keys.iter());
+        BYTES_OF_AN_ADDRESS + source.address().len() + keys.map(ClientKeyPart::bytes).sum::<usize>()
+    }
 }
 
 /// The keys of all addresses, shared by all workers.
@@ -82,13 +98,27 @@ pub struct RemoteKeys {
     outgoing: Outgoing,
     clock: Arc<Clock>,
     by_source: Cache<KeySource, Arc<Known>>,
+    /// By hash.
+    asked: Cache<u64, BootInstant>,
+    hasher: RandomState,
 }
 
 impl RemoteKeys {
     /// Knows none.
     #[must_use]
     pub fn new(outgoing: Outgoing, clock: Arc<Clock>) -> Self {
-        Self { outgoing, clock, by_source: Cache::new(ADDRESSES) }
+        let weigh =
+            |source: &KeySource, known: &Arc<Known>| u32::try_from(known.bytes(source)).unwrap_or(u32::MAX);
+        // The last come, the last to go: what was fetched a moment ago may not be asked for again.
+        let by_source = Cache::builder().max_capacity(MOST_BYTES).weigher(weigh);
+        let asked = Cache::builder().max_capacity(MOST_ASKED);
+        Self {
+            outgoing,
+            clock,
+            by_source: by_source.eviction_policy(EvictionPolicy::lru()).build(),
+            asked: asked.eviction_policy(EvictionPolicy::lru()).build(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// The keys of this source, among which is one that will do, if there is any.
@@ -113,12 +143,13 @@ impl RemoteKeys {
         source: &KeySource,
         will_do: impl Fn(&[ClientKeyPart]) -> bool,
     ) -> Option<Arc<[ClientKeyPart]>> {
-        let asked = tokio::time::timeout(WAIT, Arc::clone(&known.asked).lock_owned()).await.ok()?;
+        let turn = tokio::time::timeout(WAIT, Arc::clone(&known.turn).lock_owned()).await.ok()?;
         let now = self.clock.boot();
+        let asked = self.asked.get(&self.hasher.hash_one(source));
         let may_ask = asked.is_none_or(|asked| now.since(asked) >= APART);
         match known.fresh(now) {
             Some(kept) if !may_ask || will_do(&kept) => Some(kept),
-            kept if may_ask => self.fetch(asked, known, source).await.or(kept),
+            kept if may_ask => self.fetch(turn, known, source).await.or(kept),
             _ => None,
         }
     }
@@ -126,16 +157,19 @@ impl RemoteKeys {
     /// A task of its own: whoever happened to come first may go away, and those who wait must not lose by that.
     async fn fetch(
         self: &Arc<Self>,
-        mut asked: OwnedMutexGuard<Option<BootInstant>>,
+        turn: OwnedMutexGuard<()>,
         known: &Arc<Known>,
         source: &KeySource,
     ) -> Option<Arc<[ClientKeyPart]>> {
         let (this, known, source) = (Arc::clone(self), Arc::clone(known), source.clone());
         let fetching = actix_web::rt::spawn(async move {
             let since = this.clock.boot();
-            *asked = Some(since);
+            this.asked.insert(this.hasher.hash_one(&source), since);
             let keys: Arc<[ClientKeyPart]> = this.ask(&source).await?.into();
             known.kept.store(Some(Arc::new(Kept { since, keys: Arc::clone(&keys) })));
+            // It weighs more than before.
+            this.by_source.insert(source, known);
+            drop(turn);
             Some(keys)
         });
         fetching.await.ok().flatten()
@@ -166,6 +200,14 @@ impl RemoteKeys {
         metrics::counter!("carnet_client_keys_fetched_total", "outcome" => outcome).increment(1);
         // By its hash: there may be something in an address that is nobody's business.
         let address = CredentialId::of_address(source.address());
-        fetched.inspect_err(|error| tracing::warn!(%address, %error, "keys cannot be fetched")).ok()
+        let fetched = fetched.inspect_err(|error| tracing::warn!(%address, %error, "keys cannot be fetched"));
+        if let Err(OutgoingError::Busy) = fetched {
+            // Nobody was asked, so somebody may be.
+            self.asked.invalidate(&self.hasher.hash_one(source));
+        }
+        fetched.ok()
     }
 }
+
+#[cfg(test)]
+mod tests;
