@@ -16,8 +16,8 @@ use crate::domain::record::ClientKeyPart;
 
 /// The most keys of one client.
 pub const MOST_CLIENT_KEYS: usize = 10;
-/// The most keys of an issuer of workload tokens, at its own address.
-const MOST_ISSUER_KEYS: usize = 32;
+/// The most keys of a set that is fetched; those that come first are taken.
+pub const MOST_PUBLISHED_KEYS: usize = 32;
 /// The most characters of a `kid`.
 const LONGEST_KID: usize = 255;
 
@@ -191,21 +191,30 @@ pub fn read_all(jwks: &[ClientJwk]) -> Result<Vec<ClientKeyPart>, (usize, NoClie
     Ok(keys)
 }
 
-/// The keys of a document that was fetched (RFC 7517 §5: the others are ignored); nothing when it is no JWK set, or names
-/// more keys than a client may have. Of several keys with one name the first counts.
-#[must_use]
-pub fn read_fetched(document: &[u8]) -> Option<Vec<ClientKeyPart>> {
-    read_useful(document, &["sig"], MOST_CLIENT_KEYS)
+/// The keys of a set that somebody publishes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishedKeys {
+    /// Those that are of use, as many as are taken.
+    pub keys: Vec<ClientKeyPart>,
+    /// Whether there are more of them.
+    pub more: bool,
 }
 
-/// The same of an issuer of workload tokens, which may have more of them, and may be a SPIFFE bundle, in which `use` says of
-/// which tokens a key is (SPIFFE Trust Domain and Bundle §4.2.2).
+/// The keys of a document that was fetched (RFC 7517 §5: the others are ignored); nothing when it is no JWK set. Of several
+/// keys with one name the first counts.
 #[must_use]
-pub fn read_issuer_keys(document: &[u8]) -> Option<Vec<ClientKeyPart>> {
-    read_useful(document, &["sig", "jwt-svid"], MOST_ISSUER_KEYS)
+pub fn read_fetched(document: &[u8]) -> Option<PublishedKeys> {
+    read_useful(document, &["sig"])
 }
 
-fn read_useful(document: &[u8], uses: &[&str], most: usize) -> Option<Vec<ClientKeyPart>> {
+/// The same of an issuer of workload tokens, which may be a SPIFFE bundle, in which `use` says of which tokens a key is (SPIFFE
+/// Trust Domain and Bundle §4.2.2).
+#[must_use]
+pub fn read_issuer_keys(document: &[u8]) -> Option<PublishedKeys> {
+    read_useful(document, &["sig", "jwt-svid"])
+}
+
+fn read_useful(document: &[u8], uses: &[&str]) -> Option<PublishedKeys> {
     #[derive(Deserialize)]
     struct KeySet {
         keys: Vec<serde_json::Value>,
@@ -220,10 +229,13 @@ fn read_useful(document: &[u8], uses: &[&str], most: usize) -> Option<Vec<Client
             continue;
         };
         if key.kid.clone().is_none_or(|kid| kids.insert(kid)) && ids.insert(key.credential_id) {
+            if keys.len() == MOST_PUBLISHED_KEYS {
+                return Some(PublishedKeys { keys, more: true });
+            }
             keys.push(key);
         }
     }
-    (keys.len() <= most).then_some(keys)
+    Some(PublishedKeys { keys, more: false })
 }
 
 #[cfg(test)]
@@ -293,14 +305,28 @@ mod tests {
     #[test]
     fn rfc_7517_section_5_of_a_document_what_is_of_no_use_is_ignored() {
         let jwk = good(Algorithm::RS256);
-        let read =
-            |keys: Value| read_fetched(json!({ "keys": keys }).to_string().as_bytes()).map(|keys| keys.len());
+        let read = |keys: Value| {
+            read_fetched(json!({ "keys": keys }).to_string().as_bytes()).map(|set| set.keys.len())
+        };
         let others = json!([{ "kty": "oct", "k": "AQ" }, with(&jwk, "d", json!("AQ")), 7, jwk]);
         assert_eq!(read(others), Some(1));
         assert_eq!(read(json!([])), Some(0));
         assert_eq!(read(json!({})), None);
         let many: Vec<Value> = (0..=MOST_CLIENT_KEYS).map(|_| good(Algorithm::EdDSA)).collect();
-        assert_eq!(read(json!(many)), None);
+        assert_eq!(read(json!(many)), Some(MOST_CLIENT_KEYS + 1), "more than may be handed in");
         assert_eq!(read_fetched(b"<html>"), None);
+    }
+
+    #[test]
+    fn of_a_set_that_is_too_long_the_first_keys_are_taken() {
+        let mut jwks: Vec<Value> = (0..=MOST_PUBLISHED_KEYS).map(|_| good(Algorithm::EdDSA)).collect();
+        let read =
+            |jwks: &[Value]| read_fetched(json!({ "keys": jwks }).to_string().as_bytes()).expect("a set");
+        // What is of no use takes no place.
+        jwks.insert(0, json!({ "kty": "oct", "k": "AQ" }));
+        let read_all = read(&jwks[..=MOST_PUBLISHED_KEYS]);
+        assert_eq!((read_all.keys.len(), read_all.more), (MOST_PUBLISHED_KEYS, false));
+        let cut = read(&jwks);
+        assert_eq!(cut, PublishedKeys { more: true, ..read_all });
     }
 }

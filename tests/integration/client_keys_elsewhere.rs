@@ -134,6 +134,20 @@ async fn what_cannot_be_fetched_is_an_outage_and_no_fault_of_the_client() {
     assert_outage(&ask(&scene.client, &key.assertion(&nobody.client_id, ISSUER)).await, "nobody there");
 }
 
+/// However many keys a client publishes, those that come first are its keys.
+#[tokio::test]
+async fn a_set_that_is_too_long_is_read_as_far_as_it_goes() {
+    let elsewhere = Elsewhere::start();
+    let scene = scene_of(&elsewhere, "localhost").await;
+    let keys: Vec<ClientKey> = (0..40).map(|_| ClientKey::new("EdDSA")).collect();
+    elsewhere.publish(&keys.iter().collect::<Vec<_>>());
+    let account = account_at(&elsewhere, &scene, "jwks").await;
+    for (n, expected) in [(0, 200), (31, 200), (32, 401), (39, 401)] {
+        let answer = ask(&scene.client, &keys[n].assertion(&account.client_id, ISSUER)).await;
+        assert_eq!(answer.status, expected, "key {n}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_name_that_leads_inside_is_not_asked_unless_it_is_allowed() {
     let elsewhere = Elsewhere::start();

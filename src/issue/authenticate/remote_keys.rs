@@ -22,7 +22,7 @@ use crate::domain::credential_id::CredentialId;
 use crate::domain::record::ClientKeyPart;
 use crate::issue::TokenError;
 use crate::outgoing::{LONGEST, Outgoing, OutgoingError};
-use crate::token::client_jwks::{read_fetched, read_issuer_keys};
+use crate::token::client_jwks::{MOST_PUBLISHED_KEYS, PublishedKeys, read_fetched, read_issuer_keys};
 use crate::token::discovery::read_jwks_uri;
 
 /// How long keys are kept.
@@ -53,6 +53,12 @@ impl KeySource {
     fn address(&self) -> &str {
         let (Self::Client(address) | Self::Issuer(address) | Self::Discovery(address)) = self;
         address
+    }
+
+    /// Its host, for people to whom a hash says nothing.
+    fn host(&self) -> Option<String> {
+        let address = reqwest::Url::parse(self.address()).ok()?;
+        Some(address.host_str()?.to_owned())
     }
 }
 
@@ -176,7 +182,7 @@ impl RemoteKeys {
     }
 
     async fn ask(&self, source: &KeySource) -> Option<Vec<ClientKeyPart>> {
-        match source {
+        let published = match source {
             KeySource::Client(uri) => read_fetched(&self.get(source, uri).await?),
             KeySource::Issuer(uri) => read_issuer_keys(&self.get(source, uri).await?),
             KeySource::Discovery(issuer) => {
@@ -186,19 +192,24 @@ impl RemoteKeys {
                     None => None,
                 }
             }
-        }
-        .or_else(|| {
-            let address = CredentialId::of_address(source.address());
+        };
+        // By its hash: there may be something in an address that is nobody's business.
+        let address = CredentialId::of_address(source.address());
+        let Some(PublishedKeys { keys, more }) = published else {
             tracing::warn!(%address, "no JWK set is where keys should be");
-            None
-        })
+            return None;
+        };
+        if more {
+            let host = source.host();
+            tracing::warn!(%address, host, "a JWK set has more than {MOST_PUBLISHED_KEYS} keys: the first are taken");
+        }
+        Some(keys)
     }
 
     async fn get(&self, source: &KeySource, uri: &str) -> Option<Vec<u8>> {
         let fetched = self.outgoing.get(uri).await;
         let outcome = if fetched.is_ok() { "fetched" } else { "failed" };
         metrics::counter!("carnet_client_keys_fetched_total", "outcome" => outcome).increment(1);
-        // By its hash: there may be something in an address that is nobody's business.
         let address = CredentialId::of_address(source.address());
         let fetched = fetched.inspect_err(|error| tracing::warn!(%address, %error, "keys cannot be fetched"));
         if let Err(OutgoingError::Busy) = fetched {
