@@ -20,6 +20,8 @@ use super::dpop::{self, Fault};
 use crate::manage::{Manage, ManageError};
 use crate::token::protected_resource;
 
+mod status;
+
 /// Seconds after which it is worth asking again.
 const RETRY_AFTER_SECONDS: &str = "1";
 /// The same where others have to finish first.
@@ -224,7 +226,7 @@ impl ResponseError for Problem {
 /// The bridge.
 impl From<ManageError> for Problem {
     fn from(error: ManageError) -> Self {
-        match status(&error) {
+        match status::of(&error) {
             StatusCode::UNAUTHORIZED => Self::unauthenticated(true),
             StatusCode::SERVICE_UNAVAILABLE => {
                 tracing::warn!(%error, "an outage");
@@ -242,70 +244,6 @@ impl From<ManageError> for Problem {
                 Self { errors: field.into_iter().collect(), ..Self::new(status, error.code(), detail) }
             }
         }
-    }
-}
-
-fn status(error: &ManageError) -> StatusCode {
-    use ManageError as E;
-    match error {
-        E::InvalidToken => StatusCode::UNAUTHORIZED,
-        E::PermissionDenied(_) | E::CannotGrant(_) | E::OnlyAtRoot => StatusCode::FORBIDDEN,
-        E::NotFound => StatusCode::NOT_FOUND,
-        E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
-        E::OwnTenant
-        | E::QuotaFromAbove
-        | E::SecretInUse(_)
-        | E::NoOtherSecret
-        | E::TenantTooLarge
-        | E::LicenseExists(_)
-        | E::LicenseEnded
-        | E::ServiceAccountNameTaken(_)
-        | E::TooManySecrets
-        | E::SecretExpired
-        | E::SecretNotActive
-        | E::RotationUnderWay
-        | E::RoleNameTaken(_)
-        | E::AccessPolicyExists
-        | E::ServiceAccountDisabled(_)
-        | E::UnmigratedKeyExists(_)
-        | E::ActiveKeyExists(_)
-        | E::ServiceAccountAlreadyBound(_)
-        | E::ApiKeyExpired
-        | E::ApiKeyRevoked
-        | E::LastRequiredRegion(_)
-        | E::RegionInUse(_)
-        | E::NotDraining(_)
-        | E::SigningKeyUnderWay
-        | E::SigningKeyRetired
-        | E::SigningKeyNotEverywhere(_)
-        | E::SigningKeyTooEarly(_) => StatusCode::CONFLICT,
-        E::Trust(refused) if refused.is_conflict() => StatusCode::CONFLICT,
-        E::IdempotencyKeyReused
-        | E::NotADescendant { .. }
-        | E::UnknownProduct { .. }
-        | E::EndsInPast
-        | E::ExpiresInPast
-        | E::ExpiresLater
-        | E::InvalidName(_)
-        | E::KeysOrAddress
-        | E::InvalidClientKey(..)
-        | E::InvalidAddress(_)
-        | E::OneCertificateName
-        | E::InvalidCertificateName(..)
-        | E::InvalidCertificate(..)
-        | E::UnknownActor(_)
-        | E::Trust(_)
-        | E::UnknownPermission(_)
-        | E::RoleRequired
-        | E::UnknownRole(_)
-        | E::UnknownPrincipal(_)
-        | E::LicenseRequired(_)
-        | E::UnknownServiceAccount
-        | E::AllAppsRequired(_)
-        | E::AllAppsWithoutRole(_)
-        | E::PermissionsMissing(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        E::Store(e) if e.is_outage() => StatusCode::SERVICE_UNAVAILABLE,
-        E::Store(_) | E::Randomness(_) | E::NoSigningKey(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
