@@ -3,6 +3,10 @@
 
 use serde::Serialize;
 
+use super::discovery::Offer;
+use super::dpop;
+use crate::domain::assertion::AssertionAlgorithm;
+
 /// RFC 9728 §2, at `/.well-known/oauth-protected-resource`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProtectedResourceMetadata {
@@ -10,17 +14,22 @@ pub struct ProtectedResourceMetadata {
     authorization_servers: Vec<String>,
     bearer_methods_supported: Vec<&'static str>,
     resource_name: &'static str,
+    dpop_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_client_certificate_bound_access_tokens: bool,
 }
 
 impl ProtectedResourceMetadata {
-    /// Describes the management API, whose identifier is the issuer.
+    /// Describes the management API, whose identifier is the issuer: bound tokens are taken as they are issued.
     #[must_use]
-    pub fn of_management(issuer: &str) -> Self {
+    pub fn of_management(issuer: &str, offer: &Offer) -> Self {
         Self {
             resource: issuer.to_owned(),
             authorization_servers: vec![issuer.to_owned()],
             bearer_methods_supported: vec!["header"],
             resource_name: "Carnet management API",
+            dpop_signing_alg_values_supported: dpop::ALGORITHMS.to_vec(),
+            tls_client_certificate_bound_access_tokens: offer.certificates,
         }
     }
 }

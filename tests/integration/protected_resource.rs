@@ -18,8 +18,25 @@ async fn rfc_9728_section_3_2_the_metadata_names_the_resource_and_who_issues_tok
         "authorization_servers": [client.url],
         "bearer_methods_supported": ["header"],
         "resource_name": "Carnet management API",
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],
     });
     assert_eq!(answer.json(), expected);
+}
+
+/// What it says of tokens that are bound to their holder is what the server that issues them says.
+#[tokio::test]
+async fn rfc_9728_section_2_bound_tokens_are_taken_where_they_are_issued() {
+    let proxied = Scene::with(&json!({ "trusted_proxies": "127.0.0.0/8" })).await;
+    for (scene, certificates) in [(Scene::new().await, json!(null)), (proxied, json!(true))] {
+        let get = async |path: &str| {
+            scene.client.send(scene.client.request(Method::GET, path)).await.expect(200).json()
+        };
+        let (resource, server) = (get(METADATA).await, get("/.well-known/oauth-authorization-server").await);
+        assert_eq!(resource["tls_client_certificate_bound_access_tokens"], certificates);
+        for member in ["tls_client_certificate_bound_access_tokens", "dpop_signing_alg_values_supported"] {
+            assert_eq!(resource.get(member), server.get(member), "{member}");
+        }
+    }
 }
 
 /// RFC 9728 §3.3: what is named is the very identifier that tokens carry and that the address is built from.

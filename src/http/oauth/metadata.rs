@@ -36,7 +36,7 @@ pub(super) async fn get_openid_configuration(issuer: web::Data<TokenIssuer>) -> 
 
 /// RFC 9728 §3.
 pub(super) async fn get_protected_resource(issuer: web::Data<TokenIssuer>) -> HttpResponse {
-    let document = ProtectedResourceMetadata::of_management(&issuer.issuer);
+    let document = ProtectedResourceMetadata::of_management(&issuer.issuer, &issuer.offer);
     HttpResponse::Ok().insert_header((CACHE_CONTROL, MAX_AGE)).json(document)
 }
 
