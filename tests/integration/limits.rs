@@ -172,6 +172,10 @@ async fn an_address_may_ask_for_so_much_before_anything_is_read() {
     assert_eq!(exceeded(nonsense("203.0.113.66").await).0, "address");
     let right = async |from| scene.client.token_from(from, &account.client_id, &account.client_secret).await;
     assert_eq!(exceeded(right("203.0.113.66").await).0, "address");
+    for path in ["/oauth2/introspect", "/oauth2/revoke"] {
+        let refused = scene.client.post(path, &[("x-forwarded-for", "203.0.113.66")], "nonsense").await;
+        assert_eq!(exceeded(refused).0, "address", "{path}");
+    }
     right("203.0.113.67").await.expect(200);
 }
 

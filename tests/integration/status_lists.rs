@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::client_key::{ClientKey, account_with, ask};
+use crate::support::exchange::{exchange, pair};
 use crate::support::read_token::read_token;
 use crate::support::scene::{Account, Scene};
 use crate::support::server::Server;
@@ -159,6 +160,21 @@ async fn a_client_s_own_key_has_a_bit_too() {
     scene.send(Method::PUT, &path, &[("if-match", "*")], Some(&left)).await.expect(200);
     places[0].until(&scene.client, true, "the key is gone").await;
     assert!(!places[1].is_set(&scene.client).await);
+}
+
+/// What README and contract say of it: whoever wants to know of actors asks.
+#[tokio::test]
+async fn an_exchanged_token_has_the_bit_of_its_subject_and_none_of_its_actor() {
+    let scene = Scene::new().await;
+    let (subject, actor) = pair(&scene).await;
+    let token = scene.token_of(&subject, &[]).await;
+    let acting = exchange(&scene.client, &actor, &token, &[]).await.expect(200).text("access_token");
+    assert_eq!(Place::of(&acting), Place::of(&token));
+    scene.client.whoami(&acting).await.expect(200);
+    scene.send(Method::DELETE, &actor.secret_path(), &[], None).await.expect(200);
+    scene.client.whoami(&acting).await.expect(401);
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    assert!(!Place::of(&acting).is_set(&scene.client).await);
 }
 
 #[tokio::test]
