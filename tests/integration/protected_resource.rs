@@ -26,7 +26,7 @@ async fn rfc_9728_section_3_2_the_metadata_names_the_resource_and_who_issues_tok
 /// What it says of tokens that are bound to their holder is what the server that issues them says.
 #[tokio::test]
 async fn rfc_9728_section_2_bound_tokens_are_taken_where_they_are_issued() {
-    let proxied = Scene::with(&json!({ "trusted_proxies": "127.0.0.0/8" })).await;
+    let proxied = Scene::with(&json!({ "client_certificate_proxies": "127.0.0.0/8" })).await;
     for (scene, certificates) in [(Scene::new().await, json!(null)), (proxied, json!(true))] {
         let get = async |path: &str| {
             scene.client.send(scene.client.request(Method::GET, path)).await.expect(200).json()
