@@ -7,7 +7,7 @@
 //! **Arrows.** A module may use those left of it, never the reverse; modules in one brace do not
 //! know each other:
 //!
-//! `domain ← { seal, clock, outgoing } ← { store, region, limits } ← { token, directory } ← { once, sync, usage, verify } ← { issue, manage }
+//! `domain ← { seal, clock, outgoing } ← { store, region, limits } ← { token, directory } ← { once, sync, usage } ← verify ← { issue, manage }
 //! ← http ← app ← { dev, cli } ← main`
 //!
 //! Beside them all are `sabotage`, switches that take a protection away, in builds for tests only, and
