@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::network;
 
-/// The last time that something got a token; nothing when it never did, since that is written down.
+/// The last time that an account proved itself by something; nothing when it never did, since that is written down.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct LastUse {
     #[serde(rename = "last_used_at")]

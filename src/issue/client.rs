@@ -1,5 +1,5 @@
-//! Client authentication for the endpoints that give no token (RFC 7662 §2.1, RFC 7009 §2.1): the same ways, judged the
-//! same, and nothing more than who it is.
+//! Client authentication where it is not what a token is for: at the endpoints that give none (RFC 7662 §2.1, RFC 7009 §2.1), and
+//! beside a grant (RFC 7523 §3.1). The same ways, judged the same, and nothing more than who it is.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::authenticate::Proof;
 use super::{Presented, TokenError, TokenIssuer, profile};
-use crate::directory::{Outage, Verdict};
+use crate::directory::{Outage, Served, Verdict};
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
 
@@ -34,26 +34,31 @@ impl TokenIssuer {
         from: Option<IpAddr>,
     ) -> Result<Client, TokenError> {
         self.may_try(presented, from)?;
-        self.prove(presented).await.inspect_err(|error| self.tried(presented, from, error))
+        self.prove(presented, from).await.inspect_err(|error| self.tried(presented, from, error))
     }
 
-    async fn prove(&self, presented: &Presented) -> Result<Client, TokenError> {
+    async fn prove(&self, presented: &Presented, from: Option<IpAddr>) -> Result<Client, TokenError> {
         let now = self.directory.clock().authority().ok_or(Outage::Unheard)?;
         let proof = self.proof(presented, now)?;
-        let (record, credential_id) = self.proven(&proof).await?;
+        let Served { value: (record, credential_id), now, .. } = self.proven(&proof).await?;
         proof.use_up(&self.once).await?;
+        self.note(&record, credential_id, from, now);
         Ok(Client { client_id: record.credential.clone(), credential_id, tsg_id: record.tsg_id.clone() })
     }
 
-    /// Who has proved to be whom by this, and by what. It is not used up.
-    pub(super) async fn proven(&self, proof: &Proof) -> Result<(Arc<Record>, CredentialId), TokenError> {
+    /// Who has proved to be whom by this, and by what. It is not used up, and no use is noted.
+    pub(super) async fn proven(
+        &self,
+        proof: &Proof,
+    ) -> Result<Served<(Arc<Record>, CredentialId)>, TokenError> {
         let proven = self.admit(proof, |record, proven, _| {
             let record = record.ok_or(Verdict::Doubtful(TokenError::InvalidClient))?;
             Ok((Arc::clone(record), proven.credential_id))
         });
-        let (record, credential_id) = proven.await?.value;
-        self.rehash(&record, credential_id, proof);
-        Ok((record, credential_id))
+        let proven = proven.await?;
+        let (record, credential_id) = &proven.value;
+        self.rehash(record, *credential_id, proof);
+        Ok(proven)
     }
 
     /// What was presented, read as far as that goes without knowing the client, and none that the profile forbids.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::authenticate::{Proof, read_grant};
 use super::{Asked, IssuedToken, Presented, TokenError, TokenIssuer};
+use crate::directory::Served;
 
 /// The assertion as it was sent. Cannot be printed: as long as it lives, who has it is the workload.
 #[derive(Clone, Copy)]
@@ -53,9 +54,10 @@ impl TokenIssuer {
 
     /// Answers it. Client credentials that come with a grant must be right (RFC 7523 §3.1), whatever the grant is worth.
     pub(super) async fn jwt_bearer(&self, asked: &Asked<'_>) -> Result<IssuedToken, TokenError> {
-        if let Some(client) = asked.client {
-            self.proven(client).await?;
-        }
-        self.client_credentials(asked).await
+        let Some(client) = asked.client else { return self.client_credentials(asked).await };
+        let Served { value: (record, credential_id), now, .. } = self.proven(client).await?;
+        let issued = self.client_credentials(asked).await?;
+        self.note(&record, credential_id, asked.from, now);
+        Ok(issued)
     }
 }

@@ -150,12 +150,13 @@ impl TokenIssuer {
         let confirmation = asked.holder.confirmation(record)?;
         self.use_up(asked).await?;
         self.rehash(record, *credential_id, asked.proof);
+        self.note(record, *credential_id, asked.from, entitled.now);
         let tenant = self.tenant(&entitled.value, asked.scope).await?;
         let claims = self.claims(&entitled, asked.scope, &tenant, confirmation)?;
         let allowances = self.take(record, entitled.now)?;
         let issued =
             self.sign(&entitled, entitled.value.entitlement.algorithm(self.offer.profile), claims)?;
-        self.note(record, *credential_id, asked.from, entitled.now);
+        self.count(record, asked.from, entitled.now);
         Ok(IssuedToken { allowances, ..issued })
     }
 

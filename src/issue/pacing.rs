@@ -1,5 +1,5 @@
-//! How much may be asked for, and what is noted of what was got. Failures count for where they come from, tokens for who has
-//! proved itself: so nobody uses up what is somebody else's.
+//! How much may be asked for, and what is noted of who asked and what was got. Failures count for where they come from, tokens for
+//! who has proved itself: so nobody uses up what is somebody else's.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::{Presented, TokenError, TokenIssuer};
 use crate::domain::credential_id::CredentialId;
 use crate::domain::record::Record;
 use crate::limits::{Allowances, TooMany};
-use crate::usage::Got;
+use crate::usage::{Got, Proved};
 
 impl TokenIssuer {
     /// Counts a request from this address, before it is read.
@@ -37,7 +37,7 @@ impl TokenIssuer {
         self.limits.take(&record.credential, &record.tsg_id, now).map_err(refused)
     }
 
-    /// Notes what got a token, and from where.
+    /// Notes what an account has proved itself by, and from where.
     pub(super) fn note(
         &self,
         record: &Record,
@@ -45,8 +45,13 @@ impl TokenIssuer {
         from: Option<IpAddr>,
         now: Timestamp,
     ) {
+        self.usage.note(&Proved { account: record.service_account_id, credential_id, from, now });
+    }
+
+    /// Counts a token that was got.
+    pub(super) fn count(&self, record: &Record, from: Option<IpAddr>, now: Timestamp) {
         let (account, tsg_id) = (record.service_account_id, record.tsg_id.as_str());
-        self.usage.note(&Got { account, tsg_id, credential_id, from, now });
+        self.usage.count(&Got { account, tsg_id, from, now });
     }
 }
 

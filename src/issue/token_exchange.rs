@@ -98,7 +98,9 @@ impl TokenIssuer {
         let client = self.admit(proof, |record, proven, _| authenticated(record, proven)).await?;
         let cnf = asked.holder.confirmation(&client.value.record)?;
         self.use_up(asked).await?;
-        self.rehash(&client.value.record, client.value.proven.credential_id, proof);
+        let (record, credential_id) = (&client.value.record, client.value.proven.credential_id);
+        self.rehash(record, credential_id, proof);
+        self.note(record, credential_id, asked.from, client.now);
         let subject = self.subject(exchange.subject, proof.client_id()).await?;
         let acts_until = self.acts_until(exchange.actor, proof.client_id()).await?;
         let judged = subject.and(client);
@@ -133,7 +135,7 @@ impl TokenIssuer {
         };
         let allowances = self.take(&client.record, judged.now)?;
         let issued = self.sign(&judged, entitlement.algorithm(self.offer.profile), claims)?;
-        self.note(&client.record, client.proven.credential_id, asked.from, judged.now);
+        self.count(&client.record, asked.from, judged.now);
         Ok(IssuedToken { issued_token_type: Some(ACCESS_TOKEN), allowances, ..issued })
     }
 

@@ -1,4 +1,5 @@
-//! What is written down of tokens that were got: by what, from where, how many. In batches, beside the answers.
+//! What is written down of clients that have proved themselves, by what and from where, and of how many tokens they have got. In
+//! batches, beside the answers.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

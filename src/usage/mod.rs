@@ -1,5 +1,5 @@
-//! What is noted of tokens that were got, and written down beside the answers: what by and from where, how many for each tenant,
-//! and which clients seem to get one for each of their requests.
+//! What is noted of clients and written down beside the answers: what they have proved themselves by and from where; and of the
+//! tokens that were got, how many for each tenant, and which clients seem to get one for each of their requests.
 //!
 //! Noted in memory by each instance, under a lock that nobody holds for longer than it takes to write a number, and flushed in
 //! batches. Never on the way of a token: while Postgres is away it gathers, within bounds; a process that dies takes with it what
@@ -24,6 +24,19 @@ use counts::Counts;
 use last_uses::LastUses;
 use pace::Paces;
 
+/// An account that has proved itself, for whatever it asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Proved {
+    /// Which.
+    pub account: Uuid,
+    /// By what.
+    pub credential_id: CredentialId,
+    /// From where.
+    pub from: Option<IpAddr>,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// A token that was got.
 #[derive(Clone, Copy, Debug)]
 pub struct Got<'a> {
@@ -31,8 +44,6 @@ pub struct Got<'a> {
     pub account: Uuid,
     /// Of which tenant.
     pub tsg_id: &'a str,
-    /// By what it proved itself.
-    pub credential_id: CredentialId,
     /// From where.
     pub from: Option<IpAddr>,
     /// When.
@@ -55,10 +66,15 @@ impl Usage {
         Self { uses: LastUses::default(), counts: Counts::default(), paces }
     }
 
-    /// Notes a token.
-    pub fn note(&self, got: &Got<'_>) {
-        let Got { account, tsg_id, credential_id, from, now } = *got;
+    /// Notes a use of a proof, which counts for no limit and no quota.
+    pub fn note(&self, proved: &Proved) {
+        let Proved { account, credential_id, from, now } = *proved;
         self.uses.note((account, credential_id), now, from);
+    }
+
+    /// Counts a token.
+    pub fn count(&self, got: &Got<'_>) {
+        let Got { account, tsg_id, from, now } = *got;
         self.counts.note(tsg_id, now);
         if let (Some(paces), Some(from)) = (&self.paces, from) {
             paces.note(account, from, now);

@@ -1,18 +1,22 @@
-//! When each proof of an account last got a token, and from where: written down beside the answers, in batches, the latest and
-//! no other.
+//! When an account last proved itself by each of its proofs, and from where: written down beside the answers, in batches, the latest
+//! and no other.
 
 use std::time::{Duration, Instant};
 
 use carnet::app;
 use carnet::store::usage::{Counted, UsageBatch, Used};
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::client::Client;
+use crate::support::about_token::{INTROSPECT, REVOKE};
+use crate::support::client::{Answer, Client};
 use crate::support::client_key::{ClientKey, account_with, ask, jwks_path};
+use crate::support::exchange::{ACCESS_TOKEN, GRANT};
 use crate::support::scene::{Account, Scene};
 use crate::support::stores::{NO_REDIS, OwnStores, config, sql_value};
+use crate::support::workload::{JWT_BEARER_GRANT, Trusting, github};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,10 +73,7 @@ async fn each_secret_shows_when_and_from_where_it_was_last_used() {
 
 #[tokio::test]
 async fn a_key_of_a_client_shows_it_as_well() {
-    const ISSUER: &str = "https://id.example";
-    let mut settings = settings();
-    settings["issuer"] = json!(ISSUER);
-    let scene = Scene::with(&settings).await;
+    let scene = Scene::with(&settings_and(&json!({}))).await;
     let (used, unused) = (ClientKey::new("EdDSA"), ClientKey::new("ES256"));
     let account = account_with(&scene, "keys", &[&used, &unused]).await;
     ask(&scene.client, &used.assertion(&account.client_id, ISSUER)).await.expect(200);
@@ -81,6 +82,82 @@ async fn a_key_of_a_client_shows_it_as_well() {
     let keys = scene.get(&jwks_path(&account)).await.expect(200);
     assert_eq!(keys.json()["keys"][1]["last_used_at"], Value::Null);
     assert_eq!(keys.header("etag"), "\"1\"", "nobody has changed the keys");
+}
+
+const ISSUER: &str = "https://id.example";
+
+/// The settings of these tests, and these.
+fn settings_and(more: &Value) -> Value {
+    let mut settings = settings();
+    settings["issuer"] = json!(ISSUER);
+    for (name, value) in more.as_object().expect("settings") {
+        settings[name] = value.clone();
+    }
+    settings
+}
+
+/// Sends a form from an address, the account's secret in the header.
+async fn form_from(scene: &Scene, address: &str, path: &str, by: &Account, form: &[(&str, &str)]) -> Answer {
+    let request = scene.client.request(Method::POST, path).basic_auth(&by.client_id, Some(&by.client_secret));
+    scene.client.send(request.header("x-forwarded-for", address).form(form)).await
+}
+
+#[tokio::test]
+async fn who_asks_about_tokens_or_takes_them_back_uses_a_secret_and_gets_no_token() {
+    let scene = Scene::with(&settings()).await;
+    let below = scene.child("watched").await;
+    let gateway = scene.account_in(&below, "gateway").await;
+    let path = format!("/v1/tenants/{below}/{}", gateway.secret_path());
+    for (address, about) in [("203.0.113.7", INTROSPECT), ("203.0.113.8", REVOKE)] {
+        form_from(&scene, address, about, &gateway, &[("token", "noise")]).await.expect(200);
+        let started = Instant::now();
+        while scene.admin_get(&path).await.expect(200).json()["last_used_address"] != address {
+            assert!(started.elapsed() < PATIENCE, "{about} does not count as a use");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    let mut wrong = gateway.clone();
+    wrong.client_secret.clone_from(&scene.admin.client_secret);
+    form_from(&scene, "198.51.100.1", INTROSPECT, &wrong, &[("token", "noise")]).await.expect(401);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(scene.admin_get(&path).await.json()["last_used_address"], "203.0.113.8");
+    let counted = format!("SELECT sum(tokens) FROM token_count WHERE tsg_id = '{below}'");
+    assert_eq!(sql_value(&scene.database_url, &counted).await, None, "nobody got a token");
+}
+
+#[tokio::test]
+async fn a_secret_beside_a_grant_and_one_that_exchanges_are_used() {
+    let scene = Scene::with(&settings_and(&json!({}))).await;
+    let trusting = Trusting::on(scene, github(), "RS256").await;
+    let Trusting { scene, account, .. } = &trusting;
+    let assertion = trusting.good();
+    let form = [("grant_type", JWT_BEARER_GRANT), ("assertion", assertion.as_str())];
+    let issued = form_from(scene, "203.0.113.7", "/oauth2/token", account, &form).await.expect(200);
+    until_used_from(scene, &account.secret_path(), "", "203.0.113.7").await;
+    let token = issued.text("access_token");
+    let form =
+        [("grant_type", GRANT), ("subject_token", token.as_str()), ("subject_token_type", ACCESS_TOKEN)];
+    form_from(scene, "203.0.113.8", "/oauth2/token", account, &form).await.expect(200);
+    until_used_from(scene, &account.secret_path(), "", "203.0.113.8").await;
+}
+
+#[tokio::test]
+async fn who_has_got_too_many_tokens_uses_a_secret_still() {
+    let scene = Scene::with(&settings_and(&json!({ "client_tokens_per_minute": 60 }))).await;
+    let account = scene.account("busy").await;
+    let from =
+        async |address| scene.client.token_from(address, &account.client_id, &account.client_secret).await;
+    while from("203.0.113.7").await.status == 200 {}
+    from("203.0.113.8").await.expect(429);
+    let used = format!(
+        "SELECT host(last_used_address) FROM credential_use WHERE credential_id = '{}'",
+        account.credential_id()
+    );
+    let started = Instant::now();
+    while sql_value(&scene.database_url, &used).await.as_deref() != Some("203.0.113.8") {
+        assert!(started.elapsed() < PATIENCE, "it would be retired under a busy client");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::about_token::introspect;
 use crate::support::client::Answer;
 use crate::support::scene::{Account, Scene};
 use crate::support::stores::run_sql;
@@ -99,6 +100,22 @@ async fn of_a_time_in_which_nobody_watched_nothing_is_concluded() {
     assert_eq!(state(&scene, &old).await["state"], "safe");
     retire(&scene, &old, json!({})).await.expect(200);
     scene.client.token(&new.client_id, &new.client_secret, &[]).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_secret_that_a_gateway_introspects_with_is_in_use() {
+    let scene = scene().await;
+    let old = scene.account("gateway").await;
+    another(&scene, &old).await;
+    a_day_later(&scene).await;
+    assert_eq!(state(&scene, &old).await["state"], "safe");
+    introspect(&scene.client, &old, "noise").await.expect(200);
+    let started = std::time::Instant::now();
+    while state(&scene, &old).await["state"] != "in_use" {
+        assert!(started.elapsed() < Duration::from_secs(10), "it would be retired under a gateway");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(retire(&scene, &old, json!({})).await.expect(409).code(), "secret_in_use");
 }
 
 #[tokio::test]
