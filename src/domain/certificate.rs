@@ -90,6 +90,12 @@ impl ClientCertificates {
         self.name.is_none() && self.certificates.is_empty() && !self.bound
     }
 
+    /// Whether anybody can prove itself by them now.
+    #[must_use]
+    pub fn prove_somebody(&self, now: Timestamp) -> bool {
+        self.name.is_some() || self.certificates.iter().any(|one| one.expires_at > now)
+    }
+
     /// Whether what a client proved itself by may still do so.
     #[must_use]
     pub fn has(&self, id: &CredentialId, now: Timestamp) -> bool {

@@ -18,6 +18,17 @@ pub struct LastUse {
     network: Option<String>,
 }
 
+/// What an account proves itself by, and when it last did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Watched<T> {
+    /// What.
+    #[serde(flatten)]
+    pub proof: T,
+    /// When, and from where.
+    #[serde(flatten)]
+    pub last_use: LastUse,
+}
+
 impl LastUse {
     /// At this time, from this address of the client's where it is known.
     #[must_use]

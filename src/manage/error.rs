@@ -99,7 +99,7 @@ pub enum ManageError {
     SecretInUse(InUse),
     /// Its account could not authenticate any more.
     #[error(
-        "The account has no other secret that is valid in every region, and no key; make one first. now retires this one all the same."
+        "The account has no other secret that is valid in every region, and no key, certificate or trust rule; make one first. now retires this one all the same."
     )]
     NoOtherSecret,
     /// Only a secret that works can be rotated.

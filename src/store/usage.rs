@@ -11,7 +11,8 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Params, Store, StoreError, Tx};
-use crate::domain::last_use::LastUse;
+use crate::domain::credential_id::CredentialId;
+use crate::domain::last_use::{LastUse, Watched};
 use crate::domain::tenant::TsgId;
 
 /// The last use of one proof.
@@ -130,18 +131,32 @@ pub(super) fn last_use(row: &Row) -> Result<LastUse, StoreError> {
     Ok(LastUse::new(row.try_get("last_used_at")?, row.try_get("last_used_address")?))
 }
 
-/// The last uses of all proofs of an account, by what names them.
+/// The last uses of all proofs of an account.
+#[derive(Debug)]
+pub struct LastUses(HashMap<String, LastUse>);
+
+impl LastUses {
+    /// That of one.
+    #[must_use]
+    pub fn of(&self, credential_id: &CredentialId) -> LastUse {
+        self.0.get(&credential_id.to_string()).cloned().unwrap_or_default()
+    }
+
+    /// A proof with its last use.
+    pub fn watch<T>(&self, credential_id: CredentialId, proof: T) -> Watched<T> {
+        Watched { proof, last_use: self.of(&credential_id) }
+    }
+}
+
+/// The last uses of all proofs of an account.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of_account(
-    tx: &Tx,
-    tsg_id: &TsgId,
-    account: Uuid,
-) -> Result<HashMap<String, LastUse>, StoreError> {
+pub async fn of_account(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<LastUses, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/credential_use_list_of_account.sql");
     let rows = tx.all(LIST, &[&tsg_id.as_str(), &account]).await?;
-    rows.iter().map(|row| Ok((row.try_get("credential_id")?, last_use(row)?))).collect()
+    let uses = rows.iter().map(|row| Ok((row.try_get("credential_id")?, last_use(row)?)));
+    Ok(LastUses(uses.collect::<Result<_, StoreError>>()?))
 }
 
 /// Since when uses are written down; and the authority's time.

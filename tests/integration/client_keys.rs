@@ -20,7 +20,10 @@ async fn every_account_has_a_set_that_is_empty_until_somebody_fills_it() {
     let account = scene.account("keys").await;
     let path = jwks_path(&account);
     let empty = scene.get(&path).await.expect(200);
-    assert_eq!((empty.json(), empty.header("etag")), (json!({ "keys": [], "jwks_uri": null }), "\"0\""));
+    let nothing = json!({
+        "keys": [], "jwks_uri": null, "last_used_at": null, "last_used_address": null, "last_used_network": null,
+    });
+    assert_eq!((empty.json(), empty.header("etag")), (nothing, "\"0\""));
     let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(ClientKey::new);
     let jwks: Vec<&Value> = keys.iter().map(|key| &key.jwk).collect();
     let body = json!({ "keys": jwks });

@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::about_token::{INTROSPECT, REVOKE};
+use crate::support::certificate::{
+    Encrypted, Shown, account_known_by, ask as ask_by_certificate, certificates_path, named,
+};
 use crate::support::client::{Answer, Client};
-use crate::support::client_key::{ClientKey, account_with, ask, jwks_path};
+use crate::support::client_key::{ClientKey, account_with, ask, jwks_path, put as put_keys};
+use crate::support::elsewhere::Elsewhere;
 use crate::support::exchange::{ACCESS_TOKEN, GRANT};
 use crate::support::scene::{Account, Scene};
 use crate::support::stores::{NO_REDIS, OwnStores, config, sql_value};
-use crate::support::workload::{JWT_BEARER_GRANT, Trusting, github};
+use crate::support::workload::{JWT_BEARER_GRANT, Trusting, github, rules_path};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -158,6 +162,55 @@ async fn who_has_got_too_many_tokens_uses_a_secret_still() {
         assert!(started.elapsed() < PATIENCE, "it would be retired under a busy client");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn certificates_and_their_names_show_it_as_well() {
+    let tls = Encrypted::new();
+    let mut settings = tls.settings(ISSUER);
+    settings["usage_flush_seconds"] = json!(1);
+    let scene = Scene::with(&settings).await;
+    let (used, unused) = (Shown::self_signed(&named("used")), Shown::self_signed(&named("unused")));
+    let own = json!({ "certificates": [used.pem(), unused.pem()] });
+    let account = account_known_by(&scene, "own", &own).await;
+    let client = tls.client(&scene.server.tls_url, Some(&used));
+    ask_by_certificate(&client, &account.client_id).await.expect(200);
+    let path = certificates_path(&account);
+    let shown = until_used_from(&scene, &path, "/certificates/0", "127.0.0.1").await;
+    assert_eq!(shown["last_used_network"], "127.0.0.0/24");
+    let all = scene.get(&path).await.expect(200);
+    assert_eq!(all.json()["certificates"][1]["last_used_at"], Value::Null);
+    assert_eq!(all.json()["last_used_at"], Value::Null, "there is no name");
+    assert_eq!(all.header("etag"), "\"1\"", "nobody has changed the certificates");
+
+    let known_by = json!({ "tls_client_auth_subject_dn": "CN=agent" });
+    let account = account_known_by(&scene, "named", &known_by).await;
+    let client = tls.client(&scene.server.tls_url, Some(&tls.clients.issue(&named("agent"))));
+    ask_by_certificate(&client, &account.client_id).await.expect(200);
+    until_used_from(&scene, &certificates_path(&account), "", "127.0.0.1").await;
+}
+
+#[tokio::test]
+async fn the_address_of_keys_shows_it_as_well() {
+    let elsewhere = Elsewhere::start();
+    let scene = Scene::with(&settings_and(&elsewhere.settings(ISSUER, "localhost"))).await;
+    let key = ClientKey::new("ES256");
+    elsewhere.publish(&[&key]);
+    let account = scene.account("keys elsewhere").await;
+    let address = json!({ "jwks_uri": format!("{}/jwks", elsewhere.url) });
+    put_keys(&scene, &account, &address).await.expect(200);
+    assert_eq!(scene.get(&jwks_path(&account)).await.json()["last_used_at"], Value::Null);
+    ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await.expect(200);
+    until_used_from(&scene, &jwks_path(&account), "", "127.0.0.1").await;
+}
+
+#[tokio::test]
+async fn the_rule_that_let_a_workload_in_shows_it_as_well() {
+    let trusting = Trusting::on(Scene::with(&settings_and(&json!({}))).await, github(), "RS256").await;
+    let Trusting { scene, account, .. } = &trusting;
+    trusting.ask(&trusting.good()).await.expect(200);
+    let shown = until_used_from(scene, &rules_path(account), "/rules/0", "127.0.0.1").await;
+    assert!(shown["credential_id"].as_str().is_some_and(|id| id.starts_with("fed:")), "{shown}");
 }
 
 #[tokio::test]

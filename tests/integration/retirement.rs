@@ -6,9 +6,12 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::about_token::introspect;
+use crate::support::certificate::{Shown, ending_in, named, put as put_certificates};
 use crate::support::client::Answer;
+use crate::support::client_key::put as put_keys;
 use crate::support::scene::{Account, Scene};
 use crate::support::stores::run_sql;
+use crate::support::workload::{github, put_rules};
 
 async fn scene() -> Scene {
     Scene::with(&json!({ "trusted_proxies": "127.0.0.1", "usage_flush_seconds": 1 })).await
@@ -116,6 +119,55 @@ async fn a_secret_that_a_gateway_introspects_with_is_in_use() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(retire(&scene, &old, json!({})).await.expect(409).code(), "secret_in_use");
+}
+
+/// What an account proves itself by besides.
+async fn proofs(scene: &Scene, account: &Account) -> Value {
+    let shown = state(scene, account).await;
+    json!([shown["state"], shown["has_client_keys"], shown["has_certificates"], shown["has_trust_rules"]])
+}
+
+#[tokio::test]
+async fn every_other_proof_of_an_account_is_one() {
+    let outgoing = json!({ "outgoing_allowed_hosts": "keys.example", "usage_flush_seconds": 1 });
+    let scene = Scene::with(&outgoing).await;
+    let mut accounts = Vec::new();
+    for name in ["nothing", "keys elsewhere", "certificate", "certificate that ends", "name", "bound", "rule"]
+    {
+        accounts.push(scene.account(name).await);
+    }
+    let [_, keys, own, ends, name, bound, rule] = &accounts[..] else { unreachable!("seven") };
+    put_keys(&scene, keys, &json!({ "jwks_uri": "https://keys.example/jwks" })).await.expect(200);
+    let certificate = Shown::self_signed(&named("own")).pem();
+    put_certificates(&scene, own, &json!({ "certificates": [certificate] })).await.expect(200);
+    let certificate = Shown::self_signed(&ending_in(named("ends"), 3)).pem();
+    put_certificates(&scene, ends, &json!({ "certificates": [certificate] })).await.expect(200);
+    put_certificates(&scene, name, &json!({ "tls_client_auth_subject_dn": "CN=name" })).await.expect(200);
+    let binds = json!({ "tls_client_certificate_bound_access_tokens": true });
+    put_certificates(&scene, bound, &binds).await.expect(200);
+    let kind = github();
+    let address = "https://token.actions.githubusercontent.com/.well-known/jwks";
+    let issuer = json!({ "name": kind.name, "issuer": kind.issuer, "kind": kind.name, "jwks_uri": address });
+    let issuer_id = scene.post("trusted-issuers", issuer).await.expect(201).text("id");
+    put_rules(&scene, rule, &json!([{ "issuer_id": issuer_id, "claims": kind.rule }])).await.expect(200);
+    a_day_later(&scene).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut judged = Vec::new();
+    for account in &accounts {
+        judged.push(proofs(&scene, account).await);
+    }
+    let expected = [
+        json!(["no_other", false, false, false]),
+        json!(["safe", true, false, false]),
+        json!(["safe", false, true, false]),
+        json!(["no_other", false, false, false]),
+        json!(["safe", false, true, false]),
+        json!(["no_other", false, false, false]),
+        json!(["safe", false, false, true]),
+    ];
+    assert_eq!(judged, expected);
+    retire(&scene, own, json!({})).await.expect(200);
+    retire(&scene, ends, json!({})).await.expect(409);
 }
 
 #[tokio::test]

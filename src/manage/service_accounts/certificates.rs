@@ -12,13 +12,14 @@ use uuid::Uuid;
 use super::change::found;
 use crate::domain::certificate::{CertificatePart, ClientCertificates, NameKind};
 use crate::domain::credential_id::CredentialId;
+use crate::domain::last_use::{LastUse, Watched};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::manage::{Caller, Expected, Manage, ManageError, Patience, Withdrawn, reads, record};
 use crate::store::caller::Hold;
 use crate::store::client_certificates::{self, Revised};
 use crate::store::service_accounts::ServiceAccount;
-use crate::store::{Tx, receipts};
+use crate::store::{StoreError, Tx, receipts, usage};
 use crate::token::certificate::{MOST_CERTIFICATES, read_certificates, read_name};
 
 /// What to put in the place of what is there.
@@ -47,12 +48,15 @@ pub struct NewCertificates {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ShownCertificates {
     credential_id: Option<CredentialId>,
+    /// Of the name.
+    #[serde(flatten)]
+    last_use: LastUse,
     tls_client_auth_subject_dn: Option<String>,
     tls_client_auth_san_dns: Option<String>,
     tls_client_auth_san_uri: Option<String>,
     tls_client_auth_san_ip: Option<String>,
     tls_client_auth_san_email: Option<String>,
-    certificates: Vec<CertificatePart>,
+    certificates: Vec<Watched<CertificatePart>>,
     tls_client_certificate_bound_access_tokens: bool,
     /// Raised by every change.
     #[serde(skip)]
@@ -60,20 +64,25 @@ pub struct ShownCertificates {
 }
 
 impl ShownCertificates {
-    fn of(Revised { certificates, revision }: Revised) -> Self {
-        let ClientCertificates { name, certificates, bound } = certificates;
+    async fn read(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Self, StoreError> {
+        let Revised { certificates: ClientCertificates { name, certificates, bound }, revision } =
+            client_certificates::find(tx, tsg_id, account).await?;
+        let uses = usage::of_account(tx, tsg_id, account).await?;
+        let last_use = name.as_ref().map(|name| uses.of(&name.credential_id));
         let of_kind = |kind| name.as_ref().filter(|name| name.kind == kind).map(|name| name.text.clone());
-        Self {
+        let shown = |own: CertificatePart| uses.watch(own.credential_id, own);
+        Ok(Self {
             credential_id: name.as_ref().map(|name| name.credential_id),
+            last_use: last_use.unwrap_or_default(),
             tls_client_auth_subject_dn: of_kind(NameKind::SubjectDn),
             tls_client_auth_san_dns: of_kind(NameKind::SanDns),
             tls_client_auth_san_uri: of_kind(NameKind::SanUri),
             tls_client_auth_san_ip: of_kind(NameKind::SanIp),
             tls_client_auth_san_email: of_kind(NameKind::SanEmail),
-            certificates,
+            certificates: certificates.into_iter().map(shown).collect(),
             tls_client_certificate_bound_access_tokens: bound,
             revision,
-        }
+        })
     }
 }
 
@@ -126,7 +135,7 @@ impl Manage {
             let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::ServiceAccount)?;
             found(tx, tsg_id, account).await?;
-            Ok(ShownCertificates::of(client_certificates::find(tx, tsg_id, account).await?))
+            Ok(ShownCertificates::read(tx, tsg_id, account).await?)
         };
         Ok(self.in_tenant("client_certificates.find", tsg_id, find).await?.value)
     }
@@ -190,7 +199,7 @@ async fn write(
     if before.certificates == after {
         // Who asks again waits for what was withdrawn before.
         let told = receipts::name_of_credential(tx, tsg_id, client_id).await?;
-        return Ok((ShownCertificates::of(before), told));
+        return Ok((ShownCertificates::read(tx, tsg_id, *id).await?, told));
     }
     client_certificates::replace(tx, account, &before.certificates, &after).await?;
     let told = |of: &ClientCertificates| {
@@ -201,7 +210,7 @@ async fn write(
     let details =
         json!({ "client_id": client_id, "after": told(&after), "before": told(&before.certificates) });
     record(tx, caller, tsg_id, action, &id.to_string(), details).await?;
-    Ok((ShownCertificates::of(client_certificates::find(tx, tsg_id, *id).await?), None))
+    Ok((ShownCertificates::read(tx, tsg_id, *id).await?, None))
 }
 
 /// Takes all certificates of an account away that is being deleted; whether there were any.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::change::found;
 use crate::domain::credential_id::CredentialId;
-use crate::domain::last_use::LastUse;
+use crate::domain::last_use::{LastUse, Watched};
 use crate::domain::record::{ClientKeyPart, ClientKeys, KeyAddressPart};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
@@ -37,33 +37,26 @@ pub struct NewClientKeys {
 /// What is shown of an account's keys: a JWK set.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ShownKeys {
-    keys: Vec<UsedKey>,
+    keys: Vec<Watched<ShownKey>>,
     jwks_uri: Option<String>,
+    /// Of the keys at that address, whichever of them it was.
+    #[serde(flatten)]
+    last_use: LastUse,
     /// Raised by every change.
     #[serde(skip)]
     pub revision: i32,
-}
-
-/// A key, and when it was last used.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-struct UsedKey {
-    #[serde(flatten)]
-    key: ShownKey,
-    #[serde(flatten)]
-    last_use: LastUse,
 }
 
 impl ShownKeys {
     async fn read(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Self, StoreError> {
         let Revised { keys: ClientKeys { keys, jwks_uri }, revision } =
             client_keys::find(tx, tsg_id, account).await?;
-        let mut uses = usage::of_account(tx, tsg_id, account).await?;
-        let shown = |key: ClientKeyPart| UsedKey {
-            last_use: uses.remove(&key.credential_id.to_string()).unwrap_or_default(),
-            key: key.into(),
-        };
+        let uses = usage::of_account(tx, tsg_id, account).await?;
+        let last_use = jwks_uri.as_ref().map(|address| uses.of(&address.credential_id));
+        let shown = |key: ClientKeyPart| uses.watch(key.credential_id, ShownKey::from(key));
         Ok(Self {
             keys: keys.into_iter().map(shown).collect(),
+            last_use: last_use.unwrap_or_default(),
             jwks_uri: jwks_uri.map(|address| address.uri),
             revision,
         })

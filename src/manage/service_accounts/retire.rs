@@ -7,14 +7,16 @@ use garde::Validate;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::secrets::{SecretAt, find_receipt, read};
 use crate::domain::last_use::LastUse;
 use crate::domain::rights::Permission;
+use crate::domain::tenant::TsgId;
 use crate::manage::{Caller, Manage, ManageError, Patience, Withdrawn, reads, record};
 use crate::store::caller::Hold;
 use crate::store::client_secrets::{self, ClientSecret, SecretStatus};
-use crate::store::{Changed, Tx, client_keys, usage};
+use crate::store::{Changed, StoreError, Tx, client_certificates, client_keys, trust_rules, usage};
 
 /// For how long a secret must not have been used, seconds: several lives of a token.
 const UNUSED_FOR: u32 = 3_600;
@@ -38,10 +40,19 @@ pub struct Retiring {
 pub struct Retirement {
     secret: ClientSecret,
     others: Vec<ClientSecret>,
-    has_client_keys: bool,
+    #[serde(flatten)]
+    besides: Besides,
     unused_for_seconds: u32,
     state: State,
     safe_at: Option<Timestamp>,
+}
+
+/// What an account can prove itself by that is no secret.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+struct Besides {
+    has_client_keys: bool,
+    has_certificates: bool,
+    has_trust_rules: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -61,11 +72,26 @@ struct Known {
     now: Timestamp,
 }
 
+impl Besides {
+    async fn read(tx: &Tx, tsg_id: &TsgId, account: Uuid, now: Timestamp) -> Result<Self, StoreError> {
+        let certificates = client_certificates::find(tx, tsg_id, account).await?.certificates;
+        Ok(Self {
+            has_client_keys: !client_keys::find(tx, tsg_id, account).await?.keys.is_empty(),
+            has_certificates: certificates.prove_somebody(now),
+            has_trust_rules: !trust_rules::find(tx, tsg_id, account).await?.rules.is_empty(),
+        })
+    }
+
+    fn is_anything(self) -> bool {
+        self != Self::default()
+    }
+}
+
 impl Retirement {
     fn of(
         secret: ClientSecret,
         others: Vec<ClientSecret>,
-        has_client_keys: bool,
+        besides: Besides,
         unused_for_seconds: u32,
         known: Known,
     ) -> Self {
@@ -73,17 +99,17 @@ impl Retirement {
         let quiet = secret.last_use.at().unwrap_or(Timestamp::MIN).max(secret.created_at).max(known.since);
         let wait = SignedDuration::from_secs(unused_for_seconds.into());
         let safe_at = quiet.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        let valid = has_client_keys || others.iter().any(|other| other.status == SecretStatus::Valid);
+        let valid = besides.is_anything() || others.iter().any(|other| other.status == SecretStatus::Valid);
         let over = !matches!(secret.status, SecretStatus::Pending | SecretStatus::Valid);
         let state = match () {
             () if over => State::Over,
-            () if others.is_empty() && !has_client_keys => State::NoOther,
+            () if others.is_empty() && !besides.is_anything() => State::NoOther,
             () if !valid => State::OtherPending,
             () if known.now < safe_at => State::InUse,
             () => State::Safe,
         };
         let safe_at = (!over).then_some(safe_at);
-        Self { secret, others, has_client_keys, unused_for_seconds, state, safe_at }
+        Self { secret, others, besides, unused_for_seconds, state, safe_at }
     }
 
     fn check(&self) -> Result<(), ManageError> {
@@ -191,16 +217,13 @@ async fn judge(tx: &Tx, at: SecretAt<'_>, unused_for_seconds: u32) -> Result<Ret
     let mut others = client_secrets::list(tx, tsg_id, &[account]).await?;
     let live = |status| matches!(status, SecretStatus::Pending | SecretStatus::Valid);
     others.retain(|other| other.credential_id != secret.credential_id && live(other.status));
-    let keys = client_keys::find(tx, tsg_id, account).await?.keys;
     let (since, now) = usage::known_since(tx).await?;
-    let known = Known { since, now };
-    Ok(Retirement::of(secret, others, !keys.is_empty(), unused_for_seconds, known))
+    let besides = Besides::read(tx, tsg_id, account, now).await?;
+    Ok(Retirement::of(secret, others, besides, unused_for_seconds, Known { since, now }))
 }
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -223,7 +246,7 @@ mod tests {
     fn judged(last_used: Option<i64>, others: &[SecretStatus], since: i64, now: i64) -> Retirement {
         let others = others.iter().map(|status| secret(*status, None)).collect();
         let known = Known { since: at(since), now: at(now) };
-        Retirement::of(secret(SecretStatus::Valid, last_used), others, false, 100, known)
+        Retirement::of(secret(SecretStatus::Valid, last_used), others, Besides::default(), 100, known)
     }
 
     #[test]

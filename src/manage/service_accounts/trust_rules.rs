@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::change::found;
 use crate::domain::claim_rule::ClaimRule;
+use crate::domain::last_use::Watched;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::domain::trust::TrustRulePart;
@@ -18,7 +19,7 @@ use crate::store::caller::Hold;
 use crate::store::receipts::{self, ReceiptName};
 use crate::store::service_accounts::ServiceAccount;
 use crate::store::trust_rules::{self, NewTrustRule, Revised};
-use crate::store::{Tx, trusted_issuers};
+use crate::store::{StoreError, Tx, trusted_issuers, usage};
 
 /// The most rules of an account, so that a record stays small.
 pub const MOST_RULES: usize = 10;
@@ -45,15 +46,22 @@ struct NewRule {
 /// What is shown of an account's rules.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ShownRules {
-    rules: Vec<TrustRulePart>,
+    rules: Vec<Watched<TrustRulePart>>,
     /// Raised by every change.
     #[serde(skip)]
     pub revision: i32,
 }
 
-impl From<Revised> for ShownRules {
-    fn from(Revised { rules, revision }: Revised) -> Self {
-        Self { rules, revision }
+impl ShownRules {
+    async fn of(
+        tx: &Tx,
+        tsg_id: &TsgId,
+        account: Uuid,
+        Revised { rules, revision }: Revised,
+    ) -> Result<Self, StoreError> {
+        let uses = usage::of_account(tx, tsg_id, account).await?;
+        let shown = |rule: TrustRulePart| uses.watch(rule.credential_id, rule);
+        Ok(Self { rules: rules.into_iter().map(shown).collect(), revision })
     }
 }
 
@@ -94,7 +102,8 @@ impl Manage {
             let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
             reads(&standing.rights, Permission::ServiceAccount)?;
             found(tx, tsg_id, account).await?;
-            Ok(trust_rules::find(tx, tsg_id, account).await?.into())
+            let rules = trust_rules::find(tx, tsg_id, account).await?;
+            Ok(ShownRules::of(tx, tsg_id, account, rules).await?)
         };
         Ok(self.in_tenant("trust_rules.find", tsg_id, find).await?.value)
     }
@@ -160,10 +169,10 @@ pub(super) async fn write(
     if before.rules.len() == rules.len() && before.rules.iter().zip(rules).all(same) {
         // Who asks again waits for what was withdrawn before.
         let told = receipts::name_of_credential(tx, tsg_id, client_id).await?;
-        return Ok((before.into(), told));
+        return Ok((ShownRules::of(tx, tsg_id, *id, before).await?, told));
     }
     let after = trust_rules::replace(tx, account, &before, rules).await?;
     let details = json!({ "client_id": client_id, "rules": after.rules, "before": before.rules });
     record(tx, caller, tsg_id, action, &id.to_string(), details).await?;
-    Ok((after.into(), None))
+    Ok((ShownRules::of(tx, tsg_id, *id, after).await?, None))
 }

@@ -119,13 +119,17 @@ impl Elsewhere {
 
     /// The same with other settings besides.
     pub async fn scene_with(&self, issuer: &str, allowed: &str, other: &Value) -> Scene {
-        let file = self.ca.path().display().to_string();
-        let mut settings =
-            json!({ "issuer": issuer, "outgoing_allowed_hosts": allowed, "outgoing_ca_file": file });
+        let mut settings = self.settings(issuer, allowed);
         for (name, value) in other.as_object().expect("settings") {
             settings[name] = value.clone();
         }
         Scene::with(&settings).await
+    }
+
+    /// The settings of one.
+    pub fn settings(&self, issuer: &str, allowed: &str) -> Value {
+        let file = self.ca.path().display().to_string();
+        json!({ "issuer": issuer, "outgoing_allowed_hosts": allowed, "outgoing_ca_file": file })
     }
 }
 
