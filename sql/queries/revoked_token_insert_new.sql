@@ -1,2 +1,2 @@
 -- Takes a token back.
-INSERT INTO revoked_token (tsg_id, credential, token, expires_at) VALUES ($1, $2, $3, $4)
+INSERT INTO revoked_token (tsg_id, credential, token, expires_at, by_actor) VALUES ($1, $2, $3, $4, $5)

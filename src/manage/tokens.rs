@@ -1,5 +1,6 @@
 //! Taking back one token (RFC 7009). The client that has got it may, and the account whose it is; so may who may change that
-//! account and holds no less than it, for he could as well take back what the token was got by.
+//! account and holds no less than it, for he could as well take back what the token was got by. Who acts for an account may take back
+//! the tokens that it has got for that, and not so many that the account itself could take back no more.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,7 +10,7 @@ use crate::domain::revoked_token::name_of;
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::store::caller::Hold;
-use crate::store::revoked_tokens::{self, Noted};
+use crate::store::revoked_tokens::{self, Noted, Revocation};
 use crate::store::service_accounts::{self, ServiceAccount};
 use crate::store::{Tx, receipts};
 use crate::token::claims::AccessClaims;
@@ -31,7 +32,9 @@ impl Manage {
             let subject = &claims.sub;
             let noted = match self.hold_subject(tx, caller, tsg_id, claims).await? {
                 Some(account) => {
-                    revoked_tokens::revoke(tx, &account, name_of(&claims.jti), expires_at).await?
+                    let token = name_of(&claims.jti);
+                    let by_actor = caller.client_id == claims.client_id && caller.client_id != *subject;
+                    revoked_tokens::revoke(tx, &account, Revocation { token, expires_at, by_actor }).await?
                 }
                 // A deleted account took all its tokens with it.
                 None => Noted::Before,
@@ -45,7 +48,7 @@ impl Manage {
                 }
                 // The last withdrawal of this account is this one, or later: whoever has heard of it has heard of this.
                 Noted::Before => receipts::name_of_credential(tx, tsg_id, subject).await?,
-                Noted::Full => None,
+                Noted::Full | Noted::FullForActors => None,
             };
             Ok((noted, before))
         };

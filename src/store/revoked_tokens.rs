@@ -8,8 +8,21 @@ use super::{Store, StoreError, Tx};
 
 /// The most tokens of an account that may be taken back and not have expired: its record holds them all.
 pub const MOST_REVOKED_TOKENS: i64 = 1_000;
+/// The most of these that may be taken back by who acts for the account: the rest is left to itself.
+pub const MOST_REVOKED_BY_ACTORS: i64 = 100;
 /// The most accounts whose records are made anew at once because tokens have expired.
 const PRUNED: i32 = 100;
+
+/// A token to take back.
+#[derive(Clone, Copy, Debug)]
+pub struct Revocation {
+    /// A hash of its `jti`.
+    pub token: Uuid,
+    /// When everybody refuses it anyway.
+    pub expires_at: Timestamp,
+    /// Whether it is who acts for the account that takes it back.
+    pub by_actor: bool,
+}
 
 /// What came of taking a token back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +33,8 @@ pub enum Noted {
     Before,
     /// There are [`MOST_REVOKED_TOKENS`] already.
     Full,
+    /// There are [`MOST_REVOKED_BY_ACTORS`] already.
+    FullForActors,
 }
 
 /// Takes a token of an account that is held for change back.
@@ -29,8 +44,7 @@ pub enum Noted {
 pub async fn revoke(
     tx: &mut Tx,
     account: &ServiceAccount,
-    token: Uuid,
-    expires_at: Timestamp,
+    Revocation { token, expires_at, by_actor }: Revocation,
 ) -> Result<Noted, StoreError> {
     const COUNT: &str = include_str!("../../sql/queries/revoked_token_count_live.sql");
     const EXPIRED: &str = include_str!("../../sql/queries/revoked_token_delete_expired.sql");
@@ -43,8 +57,11 @@ pub async fn revoke(
     if row.try_get::<_, i64>("live")? >= MOST_REVOKED_TOKENS {
         return Ok(Noted::Full);
     }
+    if by_actor && row.try_get::<_, i64>("by_actors")? >= MOST_REVOKED_BY_ACTORS {
+        return Ok(Noted::FullForActors);
+    }
     tx.run(EXPIRED, &[&tsg_id, client_id]).await?;
-    tx.run(INSERT, &[&tsg_id, client_id, &token, &expires_at]).await?;
+    tx.run(INSERT, &[&tsg_id, client_id, &token, &expires_at, &by_actor]).await?;
     tx.withdraw(client_id);
     Ok(Noted::Now)
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::about_token::{REVOKE, about, is_active, revoke};
 use crate::support::client::Client;
+use crate::support::exchange::{exchange, pair};
 use crate::support::process::Process;
 use crate::support::refused::{assert_alike, assert_refused};
 use crate::support::scene::{Account, Scene};
@@ -199,6 +200,42 @@ async fn of_one_account_a_thousand_tokens_are_revoked_and_then_it_says_what_to_d
     scene.client.whoami(&next).await.expect(401);
     let left = format!("SELECT count(*) FROM revoked_token WHERE credential = '{}'", account.client_id);
     assert_eq!(sql_value(&scene.database_url, &left).await.as_deref(), Some("1"), "the old ones are gone");
+}
+
+/// Each by another token of the same, as many times.
+const MANY_LIKE_IT: &str = "INSERT INTO revoked_token SELECT
+    (jsonb_populate_record(r, jsonb_build_object('token', gen_random_uuid()))).* FROM revoked_token r, generate_series(1, 99)";
+
+#[tokio::test]
+async fn who_acts_for_an_account_revokes_a_hundred_tokens_and_leaves_the_rest_to_the_account() {
+    let (scene, _) = scene().await;
+    let (subject, actor) = pair(&scene).await;
+    let token = scene.token_of(&subject, &[]).await;
+    let delegated =
+        async || exchange(&scene.client, &actor, &token, &[]).await.expect(200).text("access_token");
+    revoke(&scene.client, &actor, &delegated().await).await.expect(200);
+    scene.change_record(&subject.client_id, MANY_LIKE_IT).await;
+    let next = delegated().await;
+    let refused = revoke(&scene.client, &actor, &next).await;
+    assert_refused(&refused, 503, "temporarily_unavailable", "the actors have had their share");
+    assert_eq!(refused.header("retry-after"), "60");
+    let why = refused.text("error_description");
+    assert!(why.contains("act for this client") && why.contains("itself"), "{why}");
+    scene.client.whoami(&next).await.expect(200);
+    // The account itself takes back what it likes, that one too.
+    revoke(&scene.client, &subject, &next).await.expect(200);
+    revoke(&scene.client, &subject, &token).await.expect(200);
+    scene.client.whoami(&next).await.expect(401);
+    scene.client.whoami(&token).await.expect(401);
+    // What it has taken back stays so for the actor, and counts for nobody else.
+    revoke(&scene.client, &actor, &next).await.expect(200);
+    let own = scene.token_of(&actor, &[]).await;
+    revoke(&scene.client, &actor, &own).await.expect(200);
+    let over = "UPDATE revoked_token SET expires_at = clock_timestamp() - interval '2 minutes'";
+    scene.change_record(&subject.client_id, over).await;
+    let token = scene.token_of(&subject, &[]).await;
+    let later = exchange(&scene.client, &actor, &token, &[]).await.expect(200).text("access_token");
+    revoke(&scene.client, &actor, &later).await.expect(200);
 }
 
 #[tokio::test]

@@ -77,10 +77,17 @@ fn unavailable(reason: &'static str, retry_after: Duration) -> TokenError {
 
 /// RFC 7009 §2.2.1: whoever hears 503 knows that the token may still be good, and asks again; who does waits again.
 fn settled(withdrawn: &Withdrawn<Noted>) -> Result<&'static str, TokenError> {
-    if withdrawn.value == Noted::Full {
-        let why =
-            "So many tokens of this client are revoked that no more can be; revoke its secret or key instead";
-        return Err(unavailable(why, LATER));
+    match withdrawn.value {
+        Noted::Full => {
+            let why = "So many tokens of this client are revoked that no more can be; revoke its secret or key instead";
+            return Err(unavailable(why, LATER));
+        }
+        Noted::FullForActors => {
+            let why =
+                "Those who act for this client have revoked as many of its tokens as they may; it can itself";
+            return Err(unavailable(why, LATER));
+        }
+        Noted::Now | Noted::Before => {}
     }
     if !withdrawn.is_everywhere() {
         return Err(unavailable(
