@@ -12,6 +12,7 @@ pub mod key;
 pub mod last_use;
 pub mod network;
 pub mod numbering;
+pub mod origin;
 pub mod profile;
 pub mod public_key;
 pub mod quota;

@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
+use crate::domain::origin::Origin;
 use crate::outgoing::is_public;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
@@ -21,11 +22,13 @@ const MOST_HOPS: usize = 32;
 pub struct TrustedProxies(pub Vec<IpNet>);
 
 impl TrustedProxies {
-    /// The address of the client; nothing where nobody knows it: a trusted proxy says so, or somebody in a private network
-    /// forwards who is not trusted. Without that, one proxy that is not named would pass for the one client of everybody.
+    /// The address of the client, and who is connected. Nobody knows the address where a trusted proxy says so, or where
+    /// somebody in a private network forwards who is not trusted. Without that, one proxy that is not named would pass for the
+    /// one client of everybody.
     #[must_use]
-    pub fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
-        self.address(request.peer_addr()?.ip().to_canonical(), request.headers())
+    pub fn origin(&self, request: &HttpRequest) -> Origin {
+        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+        Origin { address: peer.and_then(|peer| self.address(peer, request.headers())), peer }
     }
 
     fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
@@ -100,8 +103,13 @@ mod tests {
         for header in headers {
             request = request.append_header(*header);
         }
-        let address = TrustedProxies(proxies).client_address(&request.to_http_request());
-        address.map(|address| address.to_string())
+        let origin = TrustedProxies(proxies).origin(&request.to_http_request());
+        assert_eq!(
+            origin.peer,
+            peer.parse().ok().map(|peer: IpAddr| peer.to_canonical()),
+            "whatever anybody says"
+        );
+        origin.address.map(|address| address.to_string())
     }
 
     #[rstest]

@@ -10,6 +10,7 @@ use super::authenticate::Proof;
 use super::{Presented, TokenError, TokenIssuer, profile};
 use crate::directory::{Outage, Served, Verdict};
 use crate::domain::credential_id::CredentialId;
+use crate::domain::origin::Origin;
 use crate::domain::record::Record;
 
 /// A client that has proved itself.
@@ -24,17 +25,13 @@ pub struct Client {
 }
 
 impl TokenIssuer {
-    /// Who asks, from this address when it is known.
+    /// Who asks, from there.
     ///
     /// # Errors
     /// [`TokenError`], as for a token request with the same proof.
-    pub async fn authenticate(
-        &self,
-        presented: &Presented,
-        from: Option<IpAddr>,
-    ) -> Result<Client, TokenError> {
+    pub async fn authenticate(&self, presented: &Presented, from: Origin) -> Result<Client, TokenError> {
         self.may_try(presented, from)?;
-        self.prove(presented, from).await.inspect_err(|error| self.tried(presented, from, error))
+        self.prove(presented, from.address).await.inspect_err(|error| self.tried(presented, from, error))
     }
 
     async fn prove(&self, presented: &Presented, from: Option<IpAddr>) -> Result<Client, TokenError> {

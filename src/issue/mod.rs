@@ -130,7 +130,7 @@ impl TokenIssuer {
             holder: &holder,
             scope: &scope,
             resource: request.resource,
-            from: request.from,
+            from: request.from.address,
         };
         let issued = match request.grant {
             Grant::ClientCredentials => self.client_credentials(&asked).await?,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Presented, TokenError, TokenIssuer};
 use crate::domain::credential_id::CredentialId;
+use crate::domain::origin::Origin;
 use crate::domain::record::Record;
 use crate::limits::{Allowances, TooMany};
 use crate::usage::{Got, Proved};
@@ -21,12 +22,12 @@ impl TokenIssuer {
     }
 
     /// Whether this may be tried: not as long as too many like it have failed.
-    pub(super) fn may_try(&self, client: &Presented, from: Option<IpAddr>) -> Result<(), TokenError> {
+    pub(super) fn may_try(&self, client: &Presented, from: Origin) -> Result<(), TokenError> {
         self.limits.may_try(client.client_id(), from).map_err(refused)
     }
 
     /// Notes that it failed, where what failed is a proof of who it is.
-    pub(super) fn tried(&self, client: &Presented, from: Option<IpAddr>, error: &TokenError) {
+    pub(super) fn tried(&self, client: &Presented, from: Origin, error: &TokenError) {
         if matches!(error, TokenError::InvalidClient | TokenError::InvalidGrant) {
             self.limits.failed(client.client_id(), from);
         }

@@ -1,9 +1,9 @@
 //! A token request as it comes: which grant, who asks, for what, and what it has shown besides.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Grant, PresentedAssertion, PresentedSecret};
+use crate::domain::origin::Origin;
 use crate::token::certificate::ClientCertificate;
 use crate::token::dpop::Proved;
 
@@ -22,8 +22,8 @@ pub struct TokenRequest<'a> {
     pub certificate: Option<&'a ClientCertificate>,
     /// The proof of possession, if one was sent (RFC 9449 §5).
     pub dpop: Option<Proved<'a>>,
-    /// From where, when that is known.
-    pub from: Option<IpAddr>,
+    /// From where.
+    pub from: Origin,
 }
 
 /// What a client proves itself by, as it was sent.

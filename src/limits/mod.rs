@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::network;
+use crate::domain::origin::Origin;
 
 mod failures;
 mod quota;
@@ -138,28 +139,31 @@ impl Limits {
         Ok(())
     }
 
-    /// Whether one may try to authenticate, as this client, from this address.
+    /// Whether one may try to authenticate, as this client, from there. Where nobody knows the address, who is connected answers
+    /// for all whom it may stand for; but not for each client by itself, of whom one could then lock out the other.
     ///
     /// # Errors
     /// [`TooMany`]: of late too many failed.
-    pub fn may_try(&self, client_id: Option<&str>, from: Option<IpAddr>) -> Result<(), TooMany> {
-        let Some(from) = from else { return Ok(()) };
-        if let Some(failures) = &self.address_failures {
-            failures.check(network::host(from))?;
+    pub fn may_try(&self, client_id: Option<&str>, from: Origin) -> Result<(), TooMany> {
+        if let (Some(failures), Some(host)) = (&self.address_failures, from.answerable()) {
+            failures.check(network::host(host))?;
         }
-        if let (Some(failures), Some(client_id)) = (&self.client_failures, client_id) {
+        if let (Some(failures), Some(client_id), Some(from)) =
+            (&self.client_failures, client_id, from.address)
+        {
             failures.check((client_id, network::of(from)))?;
         }
         Ok(())
     }
 
-    /// Counts one who failed to authenticate, as this client, from this address.
-    pub fn failed(&self, client_id: Option<&str>, from: Option<IpAddr>) {
-        let Some(from) = from else { return };
-        if let Some(failures) = &self.address_failures {
-            failures.count(network::host(from));
+    /// Counts one who failed to authenticate, as this client, from there.
+    pub fn failed(&self, client_id: Option<&str>, from: Origin) {
+        if let (Some(failures), Some(host)) = (&self.address_failures, from.answerable()) {
+            failures.count(network::host(host));
         }
-        if let (Some(failures), Some(client_id)) = (&self.client_failures, client_id) {
+        if let (Some(failures), Some(client_id), Some(from)) =
+            (&self.client_failures, client_id, from.address)
+        {
             failures.count((client_id, network::of(from)));
         }
     }

@@ -184,7 +184,7 @@ async fn nobody_chooses_his_address_where_no_proxy_is_trusted() {
     let limits = json!({ "trusted_proxies": "192.0.2.1", "client_failures_per_minute": 2 });
     let scene = Scene::with(&limits).await;
     let (account, other) = (scene.account("wanted").await, scene.account("other").await);
-    // From a private network, without being trusted: nobody knows where this comes from, so nobody is made to wait for it.
+    // From a private network, without being trusted: nobody knows where this comes from, so no client is made to wait for it.
     for n in 0..6 {
         let from = format!("203.0.113.{n}");
         scene.client.token_from(&from, &account.client_id, &other.client_secret).await.expect(401);
@@ -194,4 +194,48 @@ async fn nobody_chooses_his_address_where_no_proxy_is_trusted() {
         scene.client.token(&account.client_id, &other.client_secret, &[]).await.expect(401);
     }
     assert_eq!(exceeded(ask(&scene, &account).await).0, "client_failures");
+}
+
+#[tokio::test]
+async fn nobody_escapes_by_a_header_of_his_own() {
+    let limits = json!({
+        "trusted_proxies": "192.0.2.1", "address_failures_per_minute": 5, "client_failures_per_minute": 3,
+        "usage_flush_seconds": 1,
+    });
+    let scene = Scene::with(&limits).await;
+    let (account, other) = (scene.account("wanted").await, scene.account("other").await);
+    let header = async |name: &str, value: &str, secret: &str| {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", account.client_id.as_str()),
+            ("client_secret", secret),
+        ];
+        let request = scene.client.request(reqwest::Method::POST, "/oauth2/token");
+        scene.client.send(request.header(name, value).form(&form)).await
+    };
+    header("x-forwarded-for", "203.0.113.7", &account.client_secret).await.expect(200);
+    // Whatever it says, and whoever else does so: failures of addresses that nobody knows are those of who is connected.
+    for n in 0..5 {
+        let name = ["x-forwarded-for", "forwarded"][n % 2];
+        header(name, &format!("for=203.0.113.{n}"), &other.client_secret).await.expect(401);
+    }
+    let refused = header("x-forwarded-for", "198.51.100.7", &other.client_secret).await;
+    assert_eq!(exceeded(refused).0, "address_failures");
+    let asked =
+        [("token", "noise"), ("client_id", &account.client_id), ("client_secret", &other.client_secret)];
+    let request = scene.client.request(reqwest::Method::POST, "/oauth2/introspect");
+    let refused = scene.client.send(request.header("forwarded", "for=unknown").form(&asked)).await;
+    assert_eq!(exceeded(refused).0, "address_failures", "at every endpoint that authenticates");
+    scene.server.clock.push(Duration::from_secs(13));
+    header("x-forwarded-for", "203.0.113.7", &account.client_secret).await.expect(200);
+    // What is limited by it is not believed to be an address.
+    let started = std::time::Instant::now();
+    let used = loop {
+        let shown = scene.get(&account.secret_path()).await.expect(200).json();
+        if shown["last_used_at"] != Value::Null || started.elapsed() > Duration::from_secs(10) {
+            break shown;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(used["last_used_at"].is_string() && used["last_used_address"].is_null(), "{used}");
 }

@@ -1,10 +1,9 @@
 //! The requests about a token, read and their client authenticated as at the token endpoint: one way for both endpoints.
 
-use std::net::IpAddr;
-
 use actix_web::{HttpRequest, web};
 
 use super::form::TokenForm;
+use crate::domain::origin::Origin;
 use crate::http::client_address::TrustedProxies;
 use crate::http::client_certificate;
 use crate::issue::{Client, TokenError, TokenIssuer};
@@ -25,11 +24,11 @@ pub(super) async fn about_token(
     Ok((client, token.0))
 }
 
-/// Counts a request for its address, before anything else; which address it is.
-pub(super) fn count(request: &HttpRequest, issuer: &TokenIssuer) -> Result<Option<IpAddr>, TokenError> {
+/// Counts a request for its address, before anything else; where it comes from.
+pub(super) fn count(request: &HttpRequest, issuer: &TokenIssuer) -> Result<Origin, TokenError> {
     let proxies = request.app_data::<web::Data<TrustedProxies>>();
-    let from = proxies.and_then(|proxies| proxies.client_address(request));
-    issuer.ask(from)?;
+    let from = proxies.map(|proxies| proxies.origin(request)).unwrap_or_default();
+    issuer.ask(from.address)?;
     Ok(from)
 }
 

@@ -1,7 +1,5 @@
 //! `POST /oauth2/token` and its aliases.
 
-use std::net::IpAddr;
-
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -10,6 +8,7 @@ use super::body;
 use super::error::refuse;
 use super::form::TokenForm;
 use super::ratelimit;
+use crate::domain::origin::Origin;
 use crate::http::client_address::TrustedProxies;
 use crate::http::{client_certificate, dpop};
 use crate::issue::{Grant, IssuedToken, TokenError, TokenIssuer, TokenRequest};
@@ -33,8 +32,8 @@ pub(super) async fn issue_token(
     proxies: web::Data<TrustedProxies>,
     body: web::Payload,
 ) -> HttpResponse {
-    let from = proxies.client_address(&request);
-    if let Err(error) = issuer.ask(from) {
+    let from = proxies.origin(&request);
+    if let Err(error) = issuer.ask(from.address) {
         return refused(&error, false);
     }
     let body = match body::read(body).await {
@@ -73,7 +72,7 @@ async fn answer(
     request: &HttpRequest,
     issuer: &TokenIssuer,
     body: &[u8],
-    from: Option<IpAddr>,
+    from: Origin,
 ) -> Result<IssuedToken, TokenError> {
     let mut form = TokenForm::parse(request.headers(), body)?;
     let grant_type = form.grant_type.take().ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
