@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::limits::TooMany;
 
+/// What whoever asks hears of any outage.
+pub(super) const OUTAGE: &str = "the service cannot reach its authority";
+/// When to try again what will be worth another try, if nobody knows better.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Why there is no token. What a client can learn from it is only what it may know.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenError {
@@ -48,6 +53,10 @@ pub enum TokenError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Keys that are elsewhere cannot be fetched: for whoever asks an outage like any other. It is told apart because by it
+    /// addresses can be tried, as by failures.
+    #[error("{OUTAGE}")]
+    KeysUnavailable,
     /// Our own mistake.
     #[error("An internal error")]
     ServerError,
@@ -55,7 +64,17 @@ pub enum TokenError {
 
 impl TokenError {
     pub(super) fn temporarily_unavailable(reason: &'static str) -> Self {
-        Self::TemporarilyUnavailable { reason, retry_after: Duration::from_secs(1) }
+        Self::TemporarilyUnavailable { reason, retry_after: RETRY_AFTER }
+    }
+
+    /// When to try again, where time is all that it takes.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TemporarilyUnavailable { retry_after, .. } => Some(*retry_after),
+            Self::KeysUnavailable => Some(RETRY_AFTER),
+            _ => None,
+        }
     }
 
     /// The value of `error`.
@@ -72,7 +91,9 @@ impl TokenError {
             Self::InvalidGrant => "invalid_grant",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             // RFC 6749 has no code for it; the status says more.
-            Self::TooManyRequests(_) | Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
+            Self::TooManyRequests(_) | Self::TemporarilyUnavailable { .. } | Self::KeysUnavailable => {
+                "temporarily_unavailable"
+            }
             Self::ServerError => "server_error",
         }
     }

@@ -204,7 +204,8 @@ impl TokenIssuer {
                 }
             }
         }
-        Err(TokenError::temporarily_unavailable("The keys are being moved; try again"))
+        // They are being moved, again and again.
+        Err(TokenError::KeysUnavailable)
     }
 
     /// The tenant that the token is for, as its line from the root: the account's own, or the
@@ -260,6 +261,6 @@ fn pending() -> TokenError {
 impl From<Outage> for TokenError {
     fn from(outage: Outage) -> Self {
         tracing::warn!(%outage, "a token request met an outage");
-        Self::temporarily_unavailable("the service cannot reach its authority")
+        Self::temporarily_unavailable(error::OUTAGE)
     }
 }

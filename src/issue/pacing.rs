@@ -26,10 +26,15 @@ impl TokenIssuer {
         self.limits.may_try(client.client_id(), from).map_err(refused)
     }
 
-    /// Notes that it failed, where what failed is a proof of who it is.
+    /// Notes that it failed, where what failed is a proof of who it is. Keys that cannot be fetched tell that there is such a
+    /// client, so nobody may go on trying names by them; but they are not held against the client.
     pub(super) fn tried(&self, client: &Presented, from: Origin, error: &TokenError) {
-        if matches!(error, TokenError::InvalidClient | TokenError::InvalidGrant) {
-            self.limits.failed(client.client_id(), from);
+        match error {
+            TokenError::InvalidClient | TokenError::InvalidGrant => {
+                self.limits.failed(client.client_id(), from);
+            }
+            TokenError::KeysUnavailable => self.limits.failed(None, from),
+            _ => {}
         }
     }
 

@@ -134,6 +134,25 @@ async fn what_cannot_be_fetched_is_an_outage_and_no_fault_of_the_client() {
     assert_outage(&ask(&scene.client, &key.assertion(&nobody.client_id, ISSUER)).await, "nobody there");
 }
 
+/// Whoever asks as this client or that learns no more than it must, and has failed.
+#[tokio::test]
+async fn keys_that_cannot_be_fetched_are_an_outage_like_any_other_and_count_for_the_address() {
+    let elsewhere = Elsewhere::start();
+    let dials = json!({ "client_failures_per_minute": 1, "address_failures_per_minute": 3 });
+    let scene = elsewhere.scene_with(ISSUER, "localhost", &dials).await;
+    let account = account_at(&elsewhere, &scene, "missing").await;
+    let assertion = || ClientKey::new("EdDSA").assertion(&account.client_id, ISSUER);
+    let expected = json!({
+        "error": "temporarily_unavailable", "error_description": "the service cannot reach its authority",
+    });
+    for _ in 0..3 {
+        let answer = ask(&scene.client, &assertion()).await.expect(503);
+        assert_eq!((answer.json(), answer.header("retry-after")), (expected.clone(), "1"));
+    }
+    let refused = ask(&scene.client, &assertion()).await.expect(429);
+    assert!(refused.header("ratelimit").starts_with("\"address_failures\""), "{refused:?}");
+}
+
 /// However many keys a client publishes, those that come first are its keys.
 #[tokio::test]
 async fn a_set_that_is_too_long_is_read_as_far_as_it_goes() {

@@ -28,7 +28,9 @@ fn status(error: &TokenError) -> StatusCode {
         | TokenError::UseDpopNonce(_) => StatusCode::BAD_REQUEST,
         TokenError::InvalidClient | TokenError::Unsupported(_) => StatusCode::UNAUTHORIZED,
         TokenError::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
-        TokenError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        TokenError::TemporarilyUnavailable { .. } | TokenError::KeysUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         TokenError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -48,7 +50,7 @@ pub fn refuse(error: &TokenError, used_header: bool) -> HttpResponse {
     if let TokenError::TooManyRequests(too_many) = error {
         ratelimit::exceeded(&mut answer, too_many);
     }
-    if let TokenError::TemporarilyUnavailable { retry_after, .. } = error {
+    if let Some(retry_after) = error.retry_after() {
         answer.insert_header((RETRY_AFTER, retry_after.as_secs().to_string()));
     }
     answer.json(OAuthError { error: error.code(), error_description: error.to_string() })
@@ -70,4 +72,22 @@ pub fn plain(status: StatusCode, error: &'static str, description: &str) -> Http
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(OAuthError { error, error_description: description.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody as _;
+
+    use super::*;
+    use crate::directory::Outage;
+
+    #[test]
+    fn keys_that_cannot_be_fetched_are_answered_like_any_outage() {
+        let answer = |error: TokenError| {
+            let answer = refuse(&error, true);
+            let headers: Vec<String> = answer.headers().iter().map(|header| format!("{header:?}")).collect();
+            (answer.status(), headers, answer.into_body().try_into_bytes().expect("a body"))
+        };
+        assert_eq!(answer(TokenError::KeysUnavailable), answer(TokenError::from(Outage::Unheard)));
+    }
 }

@@ -138,7 +138,7 @@ impl RemoteKeys {
             Some(kept) => Some(kept),
             None => self.in_turn(&known, source, will_do).await,
         };
-        let keys = keys.ok_or_else(|| TokenError::temporarily_unavailable("The keys cannot be fetched"))?;
+        let keys = keys.ok_or(TokenError::KeysUnavailable)?;
         Ok(FetchedKeys { source: source.clone(), keys })
     }
 
