@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::public_key::PublicKey;
 
+/// What RFC 9864 §2.2 calls `EdDSA` with a key on this curve. It is kept and shown as `EdDSA`, which every version reads.
+const ED25519: &str = "Ed25519";
+
 /// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AssertionAlgorithm {
@@ -24,21 +27,21 @@ impl AssertionAlgorithm {
     /// Every algorithm.
     pub const ALL: [Self; 4] = [Self::RS256, Self::PS256, Self::ES256, Self::EdDSA];
 
-    /// The registered name.
+    /// All names that it goes by.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn names(self) -> &'static [&'static str] {
         match self {
-            Self::RS256 => "RS256",
-            Self::PS256 => "PS256",
-            Self::ES256 => "ES256",
-            Self::EdDSA => "EdDSA",
+            Self::RS256 => &["RS256"],
+            Self::PS256 => &["PS256"],
+            Self::ES256 => &["ES256"],
+            Self::EdDSA => &["EdDSA", ED25519],
         }
     }
 
     /// The algorithm of this name, in its exact spelling.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.names().contains(&name))
     }
 
     /// Whether a key of this kind signs with it.

@@ -3,7 +3,6 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::domain::assertion::AssertionAlgorithm;
 use crate::token::dpop::{ALGORITHMS, Proved};
 
 const DPOP: &str = "dpop";
@@ -34,7 +33,7 @@ impl Fault {
 /// The challenge: without a fault, that this is another way to authenticate.
 pub fn challenge(fault: Option<Fault>) -> String {
     let error = fault.map(|fault| format!("error=\"{}\", ", fault.code())).unwrap_or_default();
-    let algorithms = ALGORITHMS.map(AssertionAlgorithm::as_str).join(" ");
+    let algorithms = ALGORITHMS.map(|algorithm| algorithm.names().join(" ")).join(" ");
     format!("DPoP realm=\"carnet\", {error}algs=\"{algorithms}\"")
 }
 
@@ -79,10 +78,10 @@ mod tests {
 
     #[test]
     fn rfc_9449_section_7_1_a_challenge_says_what_is_wrong_and_what_a_proof_may_be_signed_with() {
-        assert_eq!(challenge(None), r#"DPoP realm="carnet", algs="ES256 EdDSA PS256""#);
+        assert_eq!(challenge(None), r#"DPoP realm="carnet", algs="ES256 EdDSA Ed25519 PS256""#);
         assert_eq!(
             challenge(Some(Fault::Nonce)),
-            r#"DPoP realm="carnet", error="use_dpop_nonce", algs="ES256 EdDSA PS256""#
+            r#"DPoP realm="carnet", error="use_dpop_nonce", algs="ES256 EdDSA Ed25519 PS256""#
         );
     }
 }

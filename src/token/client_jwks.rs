@@ -98,7 +98,7 @@ pub enum NoClientKey {
     #[error("key_ops must be [\"verify\"], or left out")]
     Operations,
     /// RFC 7517 §4.4.
-    #[error("alg must be RS256 or PS256 for RSA, ES256 for EC, EdDSA for OKP, or left out")]
+    #[error("alg must be RS256 or PS256 for RSA, ES256 for EC, EdDSA or Ed25519 for OKP, or left out")]
     Algorithm,
     /// RFC 7517 §4.5.
     #[error("kid must have 1 to 255 characters, none of them a control character")]

@@ -33,6 +33,11 @@ fn auth_methods() -> Vec<&'static str> {
     vec!["client_secret_basic", "client_secret_post", "private_key_jwt"]
 }
 
+/// By all of their names, for clients look for the one that they know.
+fn names(algorithms: &[AssertionAlgorithm]) -> Vec<&'static str> {
+    algorithms.iter().flat_map(|algorithm| algorithm.names()).copied().collect()
+}
+
 /// RFC 8414 §2, at `/.well-known/oauth-authorization-server`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuthorizationServerMetadata {
@@ -41,7 +46,7 @@ pub struct AuthorizationServerMetadata {
     jwks_uri: String,
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
-    token_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     #[serde(flatten)]
     telling: Telling,
     /// Demanded by both documents, and empty lists "MUST be omitted" (RFC 8414 §3.2; some readers
@@ -49,7 +54,7 @@ pub struct AuthorizationServerMetadata {
     response_types_supported: Vec<&'static str>,
     scopes_supported: Vec<&'static str>,
     /// RFC 9449 §5.1.
-    dpop_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    dpop_signing_alg_values_supported: Vec<&'static str>,
     /// RFC 8705 §3.3.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_client_certificate_bound_access_tokens: bool,
@@ -75,11 +80,11 @@ impl AuthorizationServerMetadata {
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             grant_types_supported: vec!["client_credentials", TOKEN_EXCHANGE, JWT_BEARER],
             token_endpoint_auth_methods_supported: auth_methods(),
-            token_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
+            token_endpoint_auth_signing_alg_values_supported: names(&AssertionAlgorithm::ALL),
             telling: Telling::new(issuer),
             response_types_supported: vec!["none"],
             scopes_supported: HABITUAL_SCOPES.to_vec(),
-            dpop_signing_alg_values_supported: dpop::ALGORITHMS.to_vec(),
+            dpop_signing_alg_values_supported: names(&dpop::ALGORITHMS),
             tls_client_certificate_bound_access_tokens: false,
         }
     }
@@ -132,19 +137,19 @@ mod tests {
                 "urn:ietf:params:oauth:grant-type:jwt-bearer",
             ],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
             "introspection_endpoint": "https://id.example/oauth2/introspect",
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+            "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
             "introspection_signing_alg_values_supported": ["RS256"],
             "revocation_endpoint": "https://id.example/oauth2/revoke",
             "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+            "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
             "protected_resources": ["https://id.example"],
             "status_list_aggregation_endpoint": "https://id.example/status-lists",
             "response_types_supported": ["none"],
             "scopes_supported": ["openid", "email", "profile"],
-            "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],
+            "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256"],
         });
         assert_eq!(to_value(document).unwrap(), expected);
     }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
-use crate::support::client_key::{ClientKey, account_with, ask, jwks_path, put};
+use crate::support::client_key::{ClientKey, account_with, ask, claims, jwks_path, put};
 use crate::support::scene::Scene;
 use crate::support::stores::run_sql;
 
@@ -42,6 +42,33 @@ async fn every_account_has_a_set_that_is_empty_until_somebody_fills_it() {
     }
     let admin = Some(scene.admin.client_id.clone());
     assert_eq!(scene.audited("client_keys.replace", &account.id).await, admin);
+}
+
+/// By the name of RFC 8037 or by that of RFC 9864, of the key or of the signature: it is the same algorithm.
+#[tokio::test]
+async fn rfc_9864_section_2_2_ed25519_goes_by_both_of_its_names() {
+    let scene = scene().await;
+    for (n, (of_the_key, of_the_signature)) in
+        [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA"), ("Ed25519", "Ed25519")].into_iter().enumerate()
+    {
+        let key = ClientKey::new(of_the_key);
+        let account = account_with(&scene, &format!("named {n}"), &[&key]).await;
+        let mut header = key.header();
+        header["alg"] = json!(of_the_signature);
+        let assertion = key.sign(&header, &claims(&account.client_id, ISSUER));
+        ask(&scene.client, &assertion).await.expect(200);
+        let shown = scene.get(&jwks_path(&account)).await.expect(200).json();
+        assert_eq!(shown["keys"][0]["alg"], "EdDSA", "shown by one name");
+        // A key of another kind has not made it, whatever it says.
+        let other = ClientKey::new("ES256");
+        header["kid"] = other.jwk["kid"].clone();
+        put(&scene, &account, &json!({ "keys": [other.jwk] })).await.expect(200);
+        ask(&scene.client, &other.sign(&header, &claims(&account.client_id, ISSUER))).await.expect(401);
+    }
+    let account = scene.account("another kind").await;
+    let mut jwk = ClientKey::new("ES256").jwk;
+    jwk["alg"] = json!("Ed25519");
+    put(&scene, &account, &json!({ "keys": [jwk] })).await.expect(422);
 }
 
 #[tokio::test]

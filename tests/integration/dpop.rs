@@ -31,7 +31,7 @@ fn challenges(answer: &Answer) -> Vec<&str> {
 #[tokio::test]
 async fn rfc_9449_section_5_a_token_is_bound_to_the_key_of_the_proof() {
     let (scene, account, _) = stage().await;
-    for alg in ["ES256", "EdDSA", "PS256"] {
+    for alg in ["ES256", "EdDSA", "Ed25519", "PS256"] {
         let holder = Holder::new(alg, ISSUER);
         let nonce = nonce(&scene.client, &account).await;
         let issued = ask(&scene.client, &account, &holder.for_token(&nonce)).await.expect(200);
@@ -128,7 +128,7 @@ async fn rfc_9449_section_8_2_a_nonce_is_rotated_and_the_next_one_comes_before_t
 async fn rfc_9449_section_7_1_a_resource_wants_the_proof_with_the_token_and_says_what_is_missing() {
     let (scene, account, holder) = stage().await;
     let token = holder.token(&scene.client, &account).await;
-    let algs = r#"algs="ES256 EdDSA PS256""#;
+    let algs = r#"algs="ES256 EdDSA Ed25519 PS256""#;
     let proof = |nonce: &str| holder.for_resource("GET", "/v1/whoami", nonce, &token);
     let nonceless = whoami(&scene.client, &token, &[&proof("none")]).await.expect(401);
     assert_eq!(challenges(&nonceless), [format!(r#"DPoP realm="carnet", error="use_dpop_nonce", {algs}"#)]);
@@ -252,7 +252,7 @@ async fn rfc_9449_section_5_1_the_algorithms_that_are_named_work_and_no_others()
     let document = scene.client.send(scene.client.request(Method::GET, path)).await.expect(200).json();
     let named = document["dpop_signing_alg_values_supported"].as_array().expect("a list").clone();
     let nonce = nonce(&scene.client, &account).await;
-    for alg in ["RS256", "PS256", "ES256", "EdDSA"] {
+    for alg in ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"] {
         let proof = Holder::new(alg, ISSUER).for_token(&nonce);
         let expected = if named.contains(&json!(alg)) { 200 } else { 400 };
         assert_eq!(ask(&scene.client, &account, &proof).await.status, expected, "{alg}");

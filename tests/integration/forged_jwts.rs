@@ -261,7 +261,7 @@ async fn rfc_8725_section_3_none_of_hundreds_of_forged_jwts_is_accepted_anywhere
     for alg in ["RS256", "ES256", "EdDSA"] {
         signers.push(issuer_key(&scene, alg).await);
     }
-    for alg in ["RS256", "PS256", "ES256", "EdDSA"] {
+    for alg in ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"] {
         let key = ClientKey::new(alg);
         let account = account_with(&scene, &format!("forged {alg}"), &[&key]).await;
         clients.push((key, account));

@@ -164,8 +164,8 @@ async fn rfc_8414_section_2_the_algorithms_of_assertions_that_are_named_work_and
     let scene = Scene::new().await;
     let document = get(&scene.client, OAUTH).await.json();
     let named = strings(&document["token_endpoint_auth_signing_alg_values_supported"]);
-    let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(ClientKey::new);
-    let account = account_with(&scene, "asserts", &[&keys[0], &keys[1], &keys[2], &keys[3]]).await;
+    let keys = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"].map(ClientKey::new);
+    let account = account_with(&scene, "asserts", &keys.each_ref()).await;
     for key in &keys {
         let assertion = key.assertion(&account.client_id, &scene.client.url);
         let expected = if named.contains(key.alg) { 200 } else { 401 };

@@ -3,7 +3,8 @@
 //! There are no `mtls_endpoint_aliases` (RFC 8705 §5): they are for servers that ask for certificates at other addresses. Here
 //! the one endpoint takes a certificate from whoever has one, and everybody else as before.
 
-use super::{AuthorizationServerMetadata, JWT_BEARER, OpenIdConfiguration};
+use super::{AuthorizationServerMetadata, JWT_BEARER, OpenIdConfiguration, names};
+use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::profile::Profile;
 
 /// What is served.
@@ -25,8 +26,9 @@ impl AuthorizationServerMetadata {
         if offer.profile == Profile::Fapi2 {
             self.grant_types_supported.retain(|grant| *grant != JWT_BEARER);
             methods.retain(|method| *method == "private_key_jwt");
-            let algorithms = &mut self.token_endpoint_auth_signing_alg_values_supported;
-            algorithms.retain(|algorithm| offer.profile.allows_assertion(*algorithm));
+            let allowed =
+                AssertionAlgorithm::ALL.into_iter().filter(|any| offer.profile.allows_assertion(*any));
+            self.token_endpoint_auth_signing_alg_values_supported = names(&allowed.collect::<Vec<_>>());
         }
         if offer.certificates && offer.authorities {
             methods.push("tls_client_auth");
@@ -89,7 +91,7 @@ mod tests {
         );
         assert_eq!(
             document["token_endpoint_auth_signing_alg_values_supported"],
-            json!(["PS256", "ES256", "EdDSA"])
+            json!(["PS256", "ES256", "EdDSA", "Ed25519"])
         );
         assert_eq!(document["introspection_signing_alg_values_supported"], json!(["ES256"]));
         for at in ["introspection", "revocation"] {

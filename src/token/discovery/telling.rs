@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::auth_methods;
+use super::{auth_methods, names};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::profile::Profile;
@@ -13,11 +13,11 @@ use crate::domain::profile::Profile;
 pub(super) struct Telling {
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
-    introspection_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_signing_alg_values_supported: Vec<Algorithm>,
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
-    revocation_endpoint_auth_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     protected_resources: Vec<String>,
     status_list_aggregation_endpoint: String,
 }
@@ -28,7 +28,7 @@ impl Telling {
         mut self,
         profile: Profile,
         methods: &[&'static str],
-        algorithms: &[AssertionAlgorithm],
+        algorithms: &[&'static str],
     ) -> Self {
         self.introspection_signing_alg_values_supported = vec![profile.own_algorithm()];
         self.introspection_endpoint_auth_methods_supported = methods.to_vec();
@@ -42,11 +42,11 @@ impl Telling {
         Self {
             introspection_endpoint: format!("{issuer}/oauth2/introspect"),
             introspection_endpoint_auth_methods_supported: auth_methods(),
-            introspection_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
+            introspection_endpoint_auth_signing_alg_values_supported: names(&AssertionAlgorithm::ALL),
             introspection_signing_alg_values_supported: vec![Profile::default().own_algorithm()],
             revocation_endpoint: format!("{issuer}/oauth2/revoke"),
             revocation_endpoint_auth_methods_supported: auth_methods(),
-            revocation_endpoint_auth_signing_alg_values_supported: AssertionAlgorithm::ALL.to_vec(),
+            revocation_endpoint_auth_signing_alg_values_supported: names(&AssertionAlgorithm::ALL),
             protected_resources: vec![issuer.to_owned()],
             status_list_aggregation_endpoint: format!("{issuer}/status-lists"),
         }

@@ -78,6 +78,7 @@ fn rfc_9449_section_4_3_a_proof_names_its_type_its_algorithm_and_a_public_key() 
         assert_eq!(bench.with_header(name, value), Err(BadProof::Header), "{name}");
     }
     assert_eq!(bench.with_header("alg", json!("EdDSA")), Err(BadProof::Key), "a key of another kind");
+    assert_eq!(bench.with_header("alg", json!("Ed25519")), Err(BadProof::Key), "by its other name");
     let mut private = bench.header["jwk"].clone();
     private["d"] = json!("AQAB");
     for jwk in [private, json!({ "kty": "oct", "k": "AQAB" }), json!(null), json!("a key")] {

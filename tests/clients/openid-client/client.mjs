@@ -41,13 +41,13 @@ for (const algorithm of ['oauth2', 'oidc']) {
   await assert.rejects(client.clientCredentialsGrant(basic), challenged('basic', undefined))
 }
 
-// Keys of its own, of each kind. openid-client takes the issuer for the audience and one minute for the lifetime, as they should be; it
-// calls Ed25519 by the name of RFC 9864, the server by that of RFC 8037.
+// Keys of its own, of each kind. openid-client takes the issuer for the audience and one minute for the lifetime, as they should be, and
+// calls Ed25519 by the name of RFC 9864.
 const kinds = {
   RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
   PS256: { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-  EdDSA: { name: 'Ed25519' },
+  Ed25519: { name: 'Ed25519' },
 }
 const pairs = {}
 for (const [alg, kind] of Object.entries(kinds)) {
@@ -63,8 +63,7 @@ await ask('PUT', `/${account}/jwks`, { keys })
 
 for (const [alg, { privateKey: key }] of Object.entries(pairs)) {
   let replay
-  const modify = (header, payload) => {
-    header.alg = alg
+  const modify = (_, payload) => {
     payload.jti = replay ?? payload.jti
   }
   const method = () => client.PrivateKeyJwt({ key, kid: `key for ${alg}` }, { [client.modifyAssertion]: modify })

@@ -91,7 +91,8 @@ def main():
         "EdDSA": ed25519.Ed25519PrivateKey.generate(),
         "PS256": rsa.generate_private_key(65537, 2048),
     }
-    assert set(pairs) == set(metadata["token_endpoint_auth_signing_alg_values_supported"]), metadata
+    # PyJWT calls Ed25519 by the name of RFC 8037 alone.
+    assert set(pairs) == set(metadata["token_endpoint_auth_signing_alg_values_supported"]) - {"Ed25519"}, metadata
     put_keys(token, pairs)
     for algorithm, key in pairs.items():
         good = assertion(key, algorithm)

@@ -44,6 +44,7 @@ impl ClientKey {
     pub fn new(alg: &'static str) -> Self {
         let kind = match alg {
             "RS256" | "PS256" => Algorithm::RS256,
+            "Ed25519" => Algorithm::EdDSA,
             other => other.parse().expect("an algorithm"),
         };
         let (_, der) = SigningKey::generate(kind).expect("a key");

@@ -116,8 +116,12 @@ impl Workshop<'_> {
         for (what, forged) in made {
             self.add(&what, forged);
         }
-        for alg in ["RS256", "PS256", "ES256", "EdDSA", "ES384", "RS512", "Ed448", "ES256K", "rs256"] {
-            if alg != key.alg {
+        for alg in
+            ["RS256", "PS256", "ES256", "EdDSA", "Ed25519", "ES384", "RS512", "Ed448", "ES256K", "rs256"]
+        {
+            // Others may call one algorithm by either name (RFC 9864 §2.2); we ourselves do not.
+            let ed25519 = |name| self.kind.typ != "at+jwt" && ["EdDSA", "Ed25519"].contains(&name);
+            if alg != key.alg && !(ed25519(alg) && ed25519(key.alg)) {
                 self.header(&format!("says {alg}"), |header| header["alg"] = json!(alg));
             }
         }
