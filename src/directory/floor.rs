@@ -69,7 +69,7 @@ mod tests {
     fn entry(credential: &str, version: i64, read_seq: i64) -> Entry {
         let record = Record {
             credential: credential.to_owned(),
-            service_account_id: uuid::Uuid::nil(),
+            service_account_id: None,
             tsg_id: "1000000000".to_owned(),
             enabled: true,
             ..Record::default()

@@ -242,7 +242,7 @@ mod tests {
     fn reading(version: i64, read_seq: i64) -> Entry {
         let record = Record {
             credential: "a".to_owned(),
-            service_account_id: uuid::Uuid::nil(),
+            service_account_id: None,
             tsg_id: "1000000000".to_owned(),
             enabled: true,
             ..Record::default()

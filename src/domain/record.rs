@@ -28,14 +28,15 @@ pub enum Liveness {
     Valid,
 }
 
-/// Everything that the hot path needs to know of one service account.
+/// Everything that the hot path needs to know of one caller.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The name it is cached by: the `client_id`.
+    /// The name it is cached by: of a service account, the `client_id`.
     pub credential: String,
-    /// The account's id in the management API.
-    pub service_account_id: uuid::Uuid,
+    /// The account's id in the management API, where it is a service account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_id: Option<uuid::Uuid>,
     /// The tenant it belongs to.
     pub tsg_id: String,
     /// The tenants from the root to its own.

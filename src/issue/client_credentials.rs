@@ -118,7 +118,6 @@ pub(super) fn choose(
 mod tests {
     use ring::rand::SystemRandom;
     use rstest::rstest;
-    use uuid::Uuid;
 
     use std::sync::Arc;
 
@@ -168,7 +167,7 @@ mod tests {
         };
         let record = Record {
             credential: "a@1.iam.example".into(),
-            service_account_id: Uuid::nil(),
+            service_account_id: None,
             tsg_id: "1".into(),
             path: vec!["1".into()],
             enabled: true,

@@ -33,7 +33,7 @@ pub struct Verified {
     /// What the token says.
     pub claims: Arc<AccessClaims>,
     /// Whose it is.
-    pub service_account_id: Uuid,
+    pub service_account_id: Option<Uuid>,
     /// The record of that account which the token was judged by.
     pub record: Arc<Record>,
 }

@@ -16,7 +16,8 @@ use crate::token::claims::{AccessClaims, Audience};
 struct Bearer<'a> {
     client_id: &'a str,
     tsg_id: &'a str,
-    service_account_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account_id: Option<Uuid>,
     credential_id: CredentialId,
     audience: &'a str,
     product: Option<&'a str>,
