@@ -18,7 +18,7 @@ async fn rfc_9728_section_3_2_the_metadata_names_the_resource_and_who_issues_tok
         "authorization_servers": [client.url],
         "bearer_methods_supported": ["header"],
         "resource_name": "Carnet management API",
-        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256"],
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "PS256"],
     });
     assert_eq!(answer.json(), expected);
 }
