@@ -65,7 +65,7 @@ impl Once {
         Self { store, gathering: Mutex::default() }
     }
 
-    /// Notes that `owner` uses `name`, which expires at `ends_at`, within six minutes.
+    /// Notes that `owner` uses `name`, which expires at `ends_at`, within eleven minutes.
     ///
     /// # Errors
     /// [`Outage`]: nobody knows whether it was used before.

@@ -1,6 +1,2 @@
 -- One product with its key policy.
-SELECT product, title, audience, algorithm::text AS algorithm, token_lifetime_seconds,
-       key_style::text AS key_style, one_active_per_tenant, requires_all_apps,
-       required_permissions, expires_with_license
-FROM product
-WHERE product = $1
+SELECT * FROM product_shown WHERE product = $1

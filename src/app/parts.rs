@@ -33,7 +33,7 @@ use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
 use crate::usage::Usage;
 use crate::usage::flushing::Flushing;
-use crate::verify::{StatusLists, Verifier};
+use crate::verify::{KeyJudge, StatusLists, Verifier};
 
 /// Shared by all workers; each of them clones it and makes its own connection to Redis.
 #[derive(Clone)]
@@ -57,6 +57,7 @@ pub(super) struct Parts {
     pub authorities: Option<Authorities>,
     limits: Arc<Limits>,
     usage: Arc<Usage>,
+    key_judge: Arc<KeyJudge>,
     pub clock: Arc<Clock>,
     pub knowledge: Arc<Knowledge>,
     pub place: Arc<PlaceCell>,
@@ -81,12 +82,20 @@ impl Parts {
             connections.lineage,
             config.database_timeout,
         );
+        let pepper = Arc::new(masters.pepper());
+        let usage = Arc::new(Usage::new(config.token_per_request_per_minute, &clock));
+        let key_judge = KeyJudge {
+            pepper: Arc::clone(&pepper),
+            sealer: masters.sealer(Purpose::KeySecret),
+            usage: Arc::clone(&usage),
+        };
         Self {
             proofs: Arc::new(Proofs::new(masters.nonces(), &issuer)),
             authorities: None,
             issuer,
             keyring,
-            pepper: Arc::new(masters.pepper()),
+            pepper,
+            key_judge: Arc::new(key_judge),
             entry_sealer: Arc::new(masters.sealer(Purpose::CacheEntry)),
             masters: Arc::new(masters),
             rehash,
@@ -96,7 +105,7 @@ impl Parts {
             remote_keys: Arc::new(RemoteKeys::new(outgoing.clone(), Arc::clone(&clock))),
             once: Arc::new(Once::new(store.clone())),
             limits: Arc::new(Limits::new(&config.limits, &clock)),
-            usage: Arc::new(Usage::new(config.token_per_request_per_minute, &clock)),
+            usage,
             outgoing,
             knowledge: Arc::new(Knowledge::new(Arc::clone(&clock), config.memory_records)),
             clock,
@@ -146,6 +155,7 @@ impl Parts {
             proofs: Arc::clone(&self.proofs),
             once: Arc::clone(&self.once),
             status_lists: Arc::clone(&self.status_lists),
+            keys: Arc::clone(&self.key_judge),
         };
         let issuer = TokenIssuer {
             directory,

@@ -84,6 +84,19 @@ impl PublicId {
         text.parse().map_err(|MalformedPublicId| NoRandomness)
     }
 
+    /// The id inside the secret of the API key of this number: its digits, sixteen of them. No key has a longer number.
+    #[must_use]
+    pub fn of_number(api_key_id: i64) -> Option<Self> {
+        (api_key_id > 0).then(|| format!("{api_key_id:016}").parse().ok()).flatten()
+    }
+
+    /// The number of the API key whose secret has this id inside.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        let all_digits = self.0.iter().all(u8::is_ascii_digit);
+        all_digits.then(|| self.as_str().parse().ok()).flatten().filter(|number| *number > 0)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -5,6 +5,23 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What the record of a key begins with that is presented by itself.
+const OF_KEY: &str = "key:";
+
+/// The name that the record of a key has which is presented by itself; others are in the record of their account.
+#[must_use]
+pub fn credential_of(api_key_id: i64) -> String {
+    format!("{OF_KEY}{api_key_id}")
+}
+
+/// The number of the key whose record has this name.
+#[must_use]
+pub fn number_of(credential: &str) -> Option<i64> {
+    let number: i64 = credential.strip_prefix(OF_KEY)?.parse().ok()?;
+    // One key, one name.
+    (number > 0 && credential_of(number) == credential).then_some(number)
+}
+
 /// What an API key is right now. `Expired` is computed from the authority's clock, never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +62,20 @@ pub enum KeyEvent {
 }
 
 impl KeyStatus {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmigrated => "unmigrated",
+            Self::Pending => "pending",
+            Self::Valid => "valid",
+            Self::Inactive => "inactive",
+            Self::Revoking => "revoking",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+
     /// The next status, or nothing when this event cannot happen to such a key.
     #[must_use]
     pub fn after(self, event: KeyEvent) -> Option<Self> {
@@ -78,6 +109,25 @@ mod tests {
         [S::Unmigrated, S::Pending, S::Valid, S::Inactive, S::Revoking, S::Revoked, S::Expired];
     const EVENTS: [E; 7] =
         [E::Migrate, E::Settled, E::Deactivate, E::Activate, E::Revoke, E::Withdrawn, E::Expire];
+
+    #[test]
+    fn a_key_has_one_name() {
+        assert_eq!(super::credential_of(42), "key:42");
+        assert_eq!(super::number_of("key:42"), Some(42));
+        for other in [
+            "key:042",
+            "key:+42",
+            "key:",
+            "key:0",
+            "key:-1",
+            "key: 42",
+            "a@1.iam.x",
+            "42",
+            "key:99999999999999999999",
+        ] {
+            assert_eq!(super::number_of(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn nothing_leaves_a_final_state_and_only_settling_makes_valid() {

@@ -2,6 +2,7 @@
 //!
 //! No I/O, no async, no wire formats beyond what serde derives.
 
+pub mod advanced;
 pub mod algorithm;
 pub mod assertion;
 pub mod certificate;
@@ -9,6 +10,7 @@ pub mod claim_rule;
 pub mod credential_id;
 pub mod ids;
 pub mod key;
+pub mod key_policy;
 pub mod last_use;
 pub mod network;
 pub mod numbering;

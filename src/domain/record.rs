@@ -161,7 +161,15 @@ pub struct KeyPart {
     pub token_lifetime_seconds: i64,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// The secret of a key that is never sent itself, sealed to the key's number. Left out of others, as by programs of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedSecret>,
 }
+
+/// A secret under a master key, as standard base64.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SealedSecret(#[serde(with = "base64_bytes")] pub Vec<u8>);
 
 /// A role and where it holds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -173,6 +181,22 @@ pub struct Grant {
     pub tsg_id: String,
     /// For these products; nothing means all apps and services.
     pub products: Option<Vec<String>>,
+}
+
+/// Bytes as standard base64; Postgres's `encode` breaks the lines of it.
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        let text: String = String::deserialize(d)?.split_ascii_whitespace().collect();
+        STANDARD.decode(text).map_err(D::Error::custom)
+    }
 }
 
 /// Thirty-two bytes as standard base64, which is how Postgres's `encode` writes them.

@@ -21,6 +21,10 @@ pub enum Permission {
     Region,
     /// Read, make, promote and revoke signing keys; at the root only.
     SigningKey,
+    /// Make and change products; at the root only.
+    Product,
+    /// Have keys for the API.
+    ApiAccess,
     /// Read everything of the above.
     Read,
 }
@@ -38,6 +42,8 @@ impl Permission {
             Self::ApiKey => "iam.api_key",
             Self::Region => "iam.region",
             Self::SigningKey => "iam.signing_key",
+            Self::Product => "iam.product",
+            Self::ApiAccess => "iam.api_access",
             Self::Read => "iam.read",
         }
     }

@@ -26,16 +26,25 @@ const CHECKSUM_LENGTH: usize = 6;
 pub enum SecretKind {
     /// The `client_secret` of a service account (RFC 6749 §2.3.1).
     Client,
+    /// An API key that is presented as it is, as a bearer token (RFC 6750 §2.1).
+    Key,
+    /// The secret of an access key, exchanged for a token.
+    Access,
+    /// What requests are signed with, or proven by, under a key's number.
+    Signed,
 }
 
 impl SecretKind {
-    const ALL: [Self; 1] = [Self::Client];
+    const ALL: [Self; 4] = [Self::Client, Self::Key, Self::Access, Self::Signed];
 
     /// The name inside the secret.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Key => "key",
+            Self::Access => "access",
+            Self::Signed => "signed",
         }
     }
 

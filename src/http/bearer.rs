@@ -13,20 +13,31 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::problem::Problem;
-use super::{client_certificate, dpop};
+use super::{client_certificate, dpop, own_key};
 use crate::manage::{Caller, Manage};
-use crate::verify::{Held, Presented, Verified, Verifier, VerifyError};
+use crate::verify::{Held, Presented, Verified, VerifiedKey, Verifier, VerifyError};
 
-/// The bearer of a good token for any of our audiences.
-pub struct AnyToken(pub Verified);
+/// The bearer of a good token for any of our audiences, or of a key that is presented by itself.
+pub enum Anybody {
+    /// A token.
+    Token(Verified),
+    /// A key.
+    Key(VerifiedKey),
+}
 
-impl FromRequest for AnyToken {
+impl FromRequest for Anybody {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        async move { verified(&request).await.map(Self) }.boxed_local()
+        async move {
+            match own_key::presented(request.headers()) {
+                Some(presented) => own_key::verified(&request, &presented?).await.map(Self::Key),
+                None => verified(&request).await.map(Self::Token),
+            }
+        }
+        .boxed_local()
     }
 }
 
@@ -90,7 +101,7 @@ fn presented(request: &HttpRequest) -> Result<Presented<'_>, Problem> {
     }
 }
 
-fn state<T: 'static>(request: &HttpRequest) -> Result<&web::Data<T>, Problem> {
+pub(super) fn state<T: 'static>(request: &HttpRequest) -> Result<&web::Data<T>, Problem> {
     request.app_data().ok_or_else(|| {
         tracing::error!(state = std::any::type_name::<T>(), "the server was put together without it");
         Problem::internal()

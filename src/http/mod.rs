@@ -24,6 +24,7 @@ pub mod client_certificate;
 mod cursor;
 mod dpop;
 mod etag;
+mod own_key;
 mod prefer;
 mod trace;
 

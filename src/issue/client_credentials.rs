@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{TokenError, pending};
 use crate::directory::Verdict;
 use crate::domain::algorithm::Algorithm;
+use crate::domain::key::number_of;
 use crate::domain::profile::Profile;
 use crate::domain::record::{KeyPart, Liveness, Record};
 
@@ -108,6 +109,10 @@ pub(super) fn choose(
         (Some(key), _) if key.status == Liveness::Valid => Ok(Entitlement::Product(key.clone())),
         (Some(_), _) => Err(Verdict::Armed(pending())),
         (None, Target::Product(_)) => Err(Verdict::Doubtful(TokenError::InvalidTarget)),
+        // A key speaks for nobody but itself.
+        (None, _) if number_of(&record.credential).is_some() => {
+            Err(Verdict::Doubtful(TokenError::InvalidTarget))
+        }
         // No doubt about a key that might exist elsewhere: none turns valid before every live
         // instance has applied the change that made it.
         (None, Target::Unsaid | Target::Management) => Ok(Entitlement::Management),
@@ -142,6 +147,7 @@ mod tests {
             algorithm: Algorithm::RS256,
             token_lifetime_seconds: 900,
             expires_at,
+            sealed: None,
         }
     }
 

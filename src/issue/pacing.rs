@@ -51,16 +51,13 @@ impl TokenIssuer {
         from: Option<IpAddr>,
         now: Timestamp,
     ) {
-        if let Some(account) = record.service_account_id {
-            self.usage.note(&Proved { account, credential_id, from, now });
-        }
+        self.usage.note(&Proved { account: record.service_account_id, credential_id, from, now });
     }
 
     /// Counts a token that was got.
     pub(super) fn count(&self, record: &Record, from: Option<IpAddr>, now: Timestamp) {
-        if let Some(account) = record.service_account_id {
-            self.usage.count(&Got { account, tsg_id: record.tsg_id.as_str(), from, now });
-        }
+        let (account, tsg_id) = (record.service_account_id, record.tsg_id.as_str());
+        self.usage.count(&Got { account, tsg_id, from, now });
     }
 }
 

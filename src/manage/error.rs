@@ -5,6 +5,8 @@
 
 use jiff::Timestamp;
 
+use super::api_keys::refused::KeyRefused;
+use super::products_refused::ProductRefused;
 use super::service_accounts::retire::InUse;
 use super::trust_refused::TrustRefused;
 use crate::domain::ids::NoRandomness;
@@ -137,6 +139,12 @@ pub enum ManageError {
     /// An issuer that is not trusted, or a rule that is not written.
     #[error(transparent)]
     Trust(#[from] TrustRefused),
+    /// What a product's key policy says.
+    #[error(transparent)]
+    Key(#[from] KeyRefused),
+    /// Why a product is not made.
+    #[error(transparent)]
+    Product(#[from] ProductRefused),
 
     /// No such permissions.
     #[error("There is no permission {}.", .0.join(", "))]
@@ -273,6 +281,8 @@ impl ManageError {
             Self::InvalidCertificate(..) => "invalid_certificate",
             Self::UnknownActor(_) => "unknown_actor",
             Self::Trust(refused) => refused.code(),
+            Self::Key(refused) => refused.code(),
+            Self::Product(refused) => refused.code(),
             Self::UnknownPermission(_) => "unknown_permission",
             Self::RoleNameTaken(_) => "role_name_taken",
             Self::RoleRequired => "role_required",
@@ -318,6 +328,8 @@ impl ManageError {
             Self::InvalidCertificate(..) => Some("certificates"),
             Self::UnknownActor(_) => Some("actors"),
             Self::Trust(refused) => refused.field(),
+            Self::Key(refused) => refused.field(),
+            Self::Product(refused) => refused.field(),
             Self::UnknownPermission(_) => Some("permissions"),
             Self::RoleRequired | Self::UnknownRole(_) => Some("role"),
             Self::UnknownPrincipal(_) => Some("principal"),

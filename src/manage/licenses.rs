@@ -6,9 +6,11 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::api_keys::create::CreatedApiKey;
 use super::once::{self, Made, Once};
 use super::{
-    Caller, Expected, Listing, Manage, ManageError, Page, Patience, Withdrawn, needs, reads, record, text,
+    Caller, Expected, Listing, Manage, ManageError, Page, Patience, Withdrawn, needs, reads, record, redrawn,
+    text,
 };
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
@@ -39,8 +41,17 @@ pub struct LicenseChange {
     pub ends_at: Option<Timestamp>,
 }
 
+/// A license, and the key that came with it, where its product makes one.
+#[derive(Debug)]
+pub struct Granted {
+    /// The license.
+    pub license: License,
+    /// The key and, unless this is a replay, its secret.
+    pub api_key: Option<CreatedApiKey>,
+}
+
 impl Manage {
-    /// Grants a license.
+    /// Grants a license; with it the first key, where the product's policy says so.
     ///
     /// # Errors
     /// [`ManageError`]: `unknown_product`, `ends_in_past`, `license_exists`, and what every use
@@ -51,20 +62,19 @@ impl Manage {
         tsg_id: &TsgId,
         new: &NewLicense,
         once: Option<&Once>,
-    ) -> Result<Made<License>, ManageError> {
+    ) -> Result<Made<Granted>, ManageError> {
         let create = async |tx: &mut Tx| {
             let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
             needs(&standing.rights, Permission::License)?;
             let id = self.row_id(standing.now)?;
             if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
-                return Ok(Made::before(read(tx, tsg_id, once::resource(&first)?).await?));
+                let license = read(tx, tsg_id, once::resource(&first)?).await?;
+                return Ok(Made::before(Granted { license, api_key: None }));
             }
-            if products::find(tx, &new.product).await?.is_none() {
-                return Err(ManageError::UnknownProduct {
-                    field: "product",
-                    names: vec![new.product.clone()],
-                });
-            }
+            let product = products::find(tx, &new.product).await?;
+            let unknown =
+                || ManageError::UnknownProduct { field: "product", names: vec![new.product.clone()] };
+            let product = product.ok_or_else(unknown)?;
             let ends_at = new.ends_at.unwrap_or_else(|| a_year_after(standing.now));
             if ends_at <= standing.now {
                 return Err(ManageError::EndsInPast);
@@ -75,9 +85,15 @@ impl Manage {
             }
             let details = json!({ "product": new.product, "ends_at": ends_at });
             record(tx, caller, tsg_id, "license.create", &id.to_string(), details).await?;
-            Ok(Made::now(read(tx, tsg_id, id).await?))
+            let api_key = if product.key_policy.first_key_with_license {
+                self.first_key(tx, caller, tsg_id, standing.now, &product).await?
+            } else {
+                None
+            };
+            Ok(Made::now(Granted { license: read(tx, tsg_id, id).await?, api_key }))
         };
-        Ok(self.in_tenant("license.create", tsg_id, create).await?.value)
+        let run = async || Ok(self.in_tenant("license.create", tsg_id, create).await?.value);
+        redrawn(&["api_key_pkey", "api_key_one_per_slot"], run).await
     }
 
     /// Changes when a license ends. Keys that end with their license come to an earlier end with it, and the answer
@@ -111,7 +127,7 @@ impl Manage {
                 let told = receipts::name_of_license(tx, tsg_id, &before.product, ends_at).await?;
                 return Ok((before, told));
             }
-            end_at(tx, caller, &License { ends_at, ..before }).await?;
+            end_at(tx, caller, before.ends_at, &License { ends_at, ..before.clone() }).await?;
             Ok((read(tx, tsg_id, id).await?, None))
         };
         self.withdraw("license.update", tsg_id, patience, update).await
@@ -150,16 +166,25 @@ impl Manage {
     }
 }
 
-/// Writes the end of a license, and that of the keys that would outlive it.
-async fn end_at(tx: &mut Tx, caller: &Caller, license: &License) -> Result<(), ManageError> {
+/// Writes the end of a license, and that of the keys that would outlive it. Those that would have gone on but for the end that it
+/// had go on, unless they are of those that end with the license that they were made under.
+async fn end_at(
+    tx: &mut Tx,
+    caller: &Caller,
+    before: Timestamp,
+    license: &License,
+) -> Result<(), ManageError> {
     let License { id, tsg_id, product, ends_at, .. } = license;
     if licenses::update(tx, license).await? == Changed::NotThere {
         return Err(ManageError::NotFound);
     }
     let details = json!({ "product": product, "ends_at": ends_at });
     record(tx, caller, tsg_id, "license.update", &id.to_string(), details).await?;
-    if products::find(tx, product).await?.is_some_and(|product| product.expires_with_license) {
-        api_keys::shorten_all(tx, tsg_id, product, *ends_at, &caller.client_id).await?;
+    let by = &caller.client_id;
+    if *ends_at < before {
+        api_keys::shorten_all(tx, tsg_id, product, *ends_at, by).await?;
+    } else if products::find(tx, product).await?.is_some_and(|p| !p.key_policy.expires_with_license) {
+        api_keys::lengthen_all(tx, tsg_id, product, before, *ends_at, by).await?;
     }
     Ok(())
 }

@@ -36,6 +36,8 @@ pub mod expected;
 pub mod licenses;
 pub mod once;
 pub mod page;
+pub mod products;
+pub mod products_refused;
 pub mod quotas;
 pub mod receipts;
 pub mod regions;
@@ -199,14 +201,14 @@ async fn record(
     audit::insert(tx, &audit::Event { tsg_id, actor: &caller.client_id, action, target, details }).await
 }
 
-/// Does the work again, with another draw, while `constraint` says that the number is taken.
+/// Does the work again, with another draw, while one of `constraints` says that another was faster.
 async fn redrawn<T>(
-    constraint: &str,
+    constraints: &[&str],
     work: impl AsyncFn() -> Result<T, ManageError>,
 ) -> Result<T, ManageError> {
     for _ in 1..DRAWS {
         match work().await {
-            Err(ManageError::Store(e)) if e.constraint() == Some(constraint) => {}
+            Err(ManageError::Store(e)) if e.constraint().is_some_and(|c| constraints.contains(&c)) => {}
             outcome => return outcome,
         }
     }
@@ -224,7 +226,7 @@ mod tests {
         let draws = Cell::new(0);
         let draw = async |taken: usize, constraint: &str| {
             draws.set(0);
-            redrawn("tenant_pkey", async || {
+            redrawn(&["tenant_pkey"], async || {
                 draws.set(draws.get() + 1);
                 if draws.get() > taken { Ok(()) } else { Err(StoreError::Violates(constraint.into()).into()) }
             })

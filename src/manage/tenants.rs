@@ -72,7 +72,7 @@ impl Manage {
             Ok(Made::now(read(tx, parent, &id).await?))
         };
         let run = async || Ok(self.in_tenant("tenant.create", parent, create).await?.value);
-        redrawn("tenant_pkey", run).await
+        redrawn(&["tenant_pkey"], run).await
     }
 
     /// Changes a tenant. Suspending it waits until nobody accepts any of its accounts.

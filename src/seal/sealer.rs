@@ -26,6 +26,8 @@ pub enum Purpose {
     SigningKey,
     /// A credential's entry in a region's cache.
     CacheEntry,
+    /// The secret of an API key that is never sent, in its row.
+    KeySecret,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
         match self {
             Self::SigningKey => b"seal of signing keys",
             Self::CacheEntry => b"seal of cache entries",
+            Self::KeySecret => b"seal of key secrets",
         }
     }
 }

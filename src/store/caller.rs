@@ -98,3 +98,19 @@ pub async fn read_lacking(tx: &Tx, asker: Asker<'_>, principal: &str) -> Result<
     let row = tx.one(READ, &[&asker.client_id, &asker.token_tsg.as_str(), &principal]).await?;
     Ok(row.try_get(0)?)
 }
+
+/// Whether the caller holds this very role in a tenant, for a product.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn holds_role(
+    tx: &Tx,
+    asker: Asker<'_>,
+    tsg_id: &TsgId,
+    role: Uuid,
+    product: &str,
+) -> Result<bool, StoreError> {
+    const READ: &str = include_str!("../../sql/queries/caller_holds_role.sql");
+    let (token_tsg, tsg_id) = (asker.token_tsg.as_str(), tsg_id.as_str());
+    Ok(tx.one(READ, &[&asker.client_id, &token_tsg, &tsg_id, &role, &product]).await?.try_get(0)?)
+}

@@ -1,21 +1,15 @@
 //! The catalogue: products with their key policies, and permissions. The same for every tenant.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 
 use super::columns::{parsed, variant};
-use super::{Store, StoreError, Tx};
+use super::{Changed, Inserted, Store, StoreError, Tx};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::key_policy::{KeyPolicy, KeyStyle};
 
-/// How a key of a product is presented.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyStyle {
-    /// As a JWT of the one service account that it is bound to.
-    BoundServiceAccount,
-}
-
-/// Something that is licensed and has an API. The fields that are not answered are its key policy.
+/// A product, as it is read by who uses its API; and its key policy, as data.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Product {
     /// Its name.
@@ -30,22 +24,16 @@ pub struct Product {
     pub token_lifetime_seconds: i32,
     /// How a key is presented.
     pub key_style: KeyStyle,
-    /// A tenant has at most one active key.
+    /// The other rules of its keys.
+    pub key_policy: KeyPolicy,
+    /// Raised by every change.
     #[serde(skip)]
-    pub one_active_per_tenant: bool,
-    /// The owner needs an access policy for all apps and services …
-    #[serde(skip)]
-    pub requires_all_apps: bool,
-    /// … with a role that holds all of these.
-    #[serde(skip)]
-    pub required_permissions: Vec<String>,
-    /// A key ends with the license.
-    #[serde(skip)]
-    pub expires_with_license: bool,
+    pub revision: i32,
 }
 
 impl Product {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let Json(key_policy) = row.try_get("key_policy")?;
         Ok(Self {
             product: row.try_get("product")?,
             title: row.try_get("title")?,
@@ -53,10 +41,8 @@ impl Product {
             algorithm: parsed(row, "algorithm")?,
             token_lifetime_seconds: row.try_get("token_lifetime_seconds")?,
             key_style: variant(row, "key_style")?,
-            one_active_per_tenant: row.try_get("one_active_per_tenant")?,
-            requires_all_apps: row.try_get("requires_all_apps")?,
-            required_permissions: row.try_get("required_permissions")?,
-            expires_with_license: row.try_get("expires_with_license")?,
+            key_policy,
+            revision: row.try_get("revision")?,
         })
     }
 }
@@ -135,4 +121,33 @@ pub async fn list_permissions(
 pub async fn list_unknown_permissions(tx: &Tx, names: &[String]) -> Result<Vec<String>, StoreError> {
     const LIST: &str = include_str!("../../sql/queries/permission_list_unknown.sql");
     tx.all(LIST, &[&names]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Writes a product, unless there is one of that name or audience. Row-level security lets tenants at the root do so.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(tx: &Tx, product: &Product) -> Result<Inserted, StoreError> {
+    const INSERT: &str = include_str!("../../sql/queries/product_insert_new.sql");
+    let p = product;
+    let columns: super::Params<'_> = &[
+        &p.product,
+        &p.title,
+        &p.audience,
+        &p.algorithm.as_str(),
+        &p.token_lifetime_seconds,
+        &Json(p.key_style),
+        &Json(&p.key_policy),
+    ];
+    Ok(Inserted::from_count(tx.run(INSERT, columns).await?))
+}
+
+/// Writes what may change of a product, as a new revision.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &Tx, product: &Product) -> Result<Changed, StoreError> {
+    const UPDATE: &str = include_str!("../../sql/queries/product_update_one.sql");
+    let Product { product, title, token_lifetime_seconds, revision, .. } = product;
+    Ok(Changed::from_count(tx.run(UPDATE, &[&product, &title, &token_lifetime_seconds, &revision]).await?))
 }

@@ -24,6 +24,8 @@ pub struct Role {
     pub permissions: Vec<String>,
     /// Every tenant has it, and none can change it.
     pub predefined: bool,
+    /// It has one active key of each product that limits how many, where others have more.
+    pub one_access_key: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -38,6 +40,7 @@ impl Role {
             name: row.try_get("name")?,
             description: row.try_get("description")?,
             permissions: row.try_get("permissions")?,
+            one_access_key: row.try_get("one_access_key")?,
             created_at: row.try_get("created_at")?,
         })
     }

@@ -18,8 +18,8 @@ use crate::domain::tenant::TsgId;
 /// The last use of one proof.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Used {
-    /// Whose.
-    pub account: Uuid,
+    /// Whose; nobody's where it is a key that is presented by itself.
+    pub account: Option<Uuid>,
     /// Which.
     pub credential_id: String,
     /// When.

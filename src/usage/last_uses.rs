@@ -16,8 +16,8 @@ const PARTS: usize = 16;
 /// The most proofs in each part between two flushes; the uses of more are dropped, and counted.
 const MOST_IN_PART: usize = 10_000;
 
-/// Whose proof.
-pub(super) type Proof = (Uuid, CredentialId);
+/// Whose proof: an account's, or that of a key which is presented by itself.
+pub(super) type Proof = (Option<Uuid>, CredentialId);
 type Part = HashMap<Proof, (Timestamp, Option<IpAddr>)>;
 
 /// What was used since the last flush.
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn proof(n: u128) -> Proof {
-        (Uuid::from_u128(n), CredentialId::of_address("https://keys.example"))
+        (Some(Uuid::from_u128(n)), CredentialId::of_address("https://keys.example"))
     }
 
     #[test]

@@ -24,11 +24,11 @@ use counts::Counts;
 use last_uses::LastUses;
 use pace::Paces;
 
-/// An account that has proved itself, for whatever it asks.
+/// Somebody who has proved itself, for whatever it asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Proved {
-    /// Which.
-    pub account: Uuid,
+    /// Which account; none where it is a key that is presented by itself.
+    pub account: Option<Uuid>,
     /// By what.
     pub credential_id: CredentialId,
     /// From where.
@@ -40,8 +40,8 @@ pub struct Proved {
 /// A token that was got.
 #[derive(Clone, Copy, Debug)]
 pub struct Got<'a> {
-    /// By which account.
-    pub account: Uuid,
+    /// By which account; none where it was got for a key that is presented by itself.
+    pub account: Option<Uuid>,
     /// Of which tenant.
     pub tsg_id: &'a str,
     /// From where.
@@ -76,7 +76,7 @@ impl Usage {
     pub fn count(&self, got: &Got<'_>) {
         let Got { account, tsg_id, from, now } = *got;
         self.counts.note(tsg_id, now);
-        if let (Some(paces), Some(from)) = (&self.paces, from) {
+        if let (Some(paces), Some(account), Some(from)) = (&self.paces, account, from) {
             paces.note(account, from, now);
         }
     }

@@ -19,10 +19,12 @@ use crate::token::claims::AccessClaims;
 use crate::token::dpop::Proofs;
 use crate::token::keyring::KeyringCell;
 
+mod own_key;
 mod possession;
 mod status_lists;
 mod tell;
 
+pub use own_key::{KeyJudge, PresentedKey, VerifiedKey};
 pub use possession::{Held, Presented};
 pub use status_lists::{StatusError, StatusLists};
 pub use tell::Revocable;
@@ -78,6 +80,8 @@ pub struct Verifier {
     pub once: Arc<Once>,
     /// What verifiers far away are told.
     pub status_lists: Arc<StatusLists>,
+    /// What keys that are presented by themselves are judged by.
+    pub keys: Arc<KeyJudge>,
 }
 
 impl Verifier {

@@ -223,7 +223,7 @@ async fn a_batch_that_is_sent_twice_counts_once_and_a_use_never_makes_way_for_an
         instance: Uuid::from_u128(instance),
         number,
         used: vec![Used {
-            account: account.id.parse().expect("an id"),
+            account: Some(account.id.parse().expect("an id")),
             credential_id: account.credential_id(),
             at: Timestamp::from_second(second).expect("a moment"),
             address: address.parse().ok(),
@@ -247,7 +247,7 @@ async fn a_batch_that_is_sent_twice_counts_once_and_a_use_never_makes_way_for_an
     assert_eq!(state().await, (json!("203.0.113.3"), "8".to_owned()));
     // Of accounts and tenants that there are not, nothing is written, and nothing fails.
     let mut gone = batch(1, 3, 2_000_000_002, "203.0.113.4", 1);
-    gone.used[0].account = Uuid::nil();
+    gone.used[0].account = Some(Uuid::nil());
     gone.counted[0].tsg_id = "9999999999".into();
     store.record_usage(&gone).await.expect("written");
     assert_eq!(state().await, (json!("203.0.113.3"), "8".to_owned()));

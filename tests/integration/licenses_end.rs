@@ -90,17 +90,20 @@ async fn earlier_shortens_keys_and_later_lengthens_none() {
     assert_eq!(scene.get(&next).await.text("expires_at"), first.text("ends_at"));
 }
 
+/// A key whose policy says nothing of its license has no end of its own, and ends with that all the same: no license, no key.
 #[tokio::test]
-async fn keys_that_do_not_end_with_their_license_go_on() {
+async fn no_key_outlives_its_license() {
     let scene = Scene::new().await;
     let loose = "UPDATE product SET expires_with_license = false WHERE product = 'prisma_access'";
     run_sql(&scene.database_url, loose).await;
-    let (account, key) = valid_key(&scene, "prisma_access", "goes on").await;
+    let (account, key) = valid_key(&scene, "prisma_access", "ends").await;
     let path = license(&scene, "prisma_access").await;
     let ended = change(&scene, &path, json!({ "ends_at": "2020-01-01T00:00:00Z" })).await.expect(200);
-    assert!(ended.json().get("receipt").is_none());
-    assert_eq!(scene.get(&key).await.json()["expires_at"], Value::Null);
-    scene.token_of(&account, &[("resource", "urn:carnet:product:prisma_access")]).await;
+    assert!(ended.json()["receipt"]["effective_everywhere_at"].is_string());
+    assert_eq!(scene.get(&key).await.text("status"), "expired");
+    let audience = [("resource", "urn:carnet:product:prisma_access")];
+    let refused = scene.client.token(&account.client_id, &account.client_secret, &audience).await.expect(400);
+    assert_eq!(refused.code(), "invalid_target");
 }
 
 #[tokio::test]

@@ -3,11 +3,18 @@
 use actix_web::http::StatusCode;
 
 use crate::manage::ManageError as E;
+use crate::manage::api_keys::refused::RefusedAs;
+use crate::manage::products_refused::ProductRefused;
 
 /// Its status. What is an outage, or our own fault, says no more than that (see the bridge).
 pub(super) fn of(error: &E) -> StatusCode {
     match error {
         E::InvalidToken => StatusCode::UNAUTHORIZED,
+        E::Key(refused) => match refused.kind() {
+            RefusedAs::Forbidden => StatusCode::FORBIDDEN,
+            RefusedAs::Conflict => StatusCode::CONFLICT,
+            RefusedAs::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        },
         E::PermissionDenied(_) | E::CannotGrant(_) | E::OnlyAtRoot => StatusCode::FORBIDDEN,
         E::NotFound => StatusCode::NOT_FOUND,
         E::StaleEtag(_) => StatusCode::PRECONDITION_FAILED,
@@ -37,6 +44,7 @@ pub(super) fn of(error: &E) -> StatusCode {
         | E::SigningKeyUnderWay
         | E::SigningKeyRetired
         | E::SigningKeyNotEverywhere(_)
+        | E::Product(ProductRefused::Exists)
         | E::SigningKeyTooEarly(_) => StatusCode::CONFLICT,
         E::Trust(refused) if refused.is_conflict() => StatusCode::CONFLICT,
         E::IdempotencyKeyReused
@@ -54,6 +62,7 @@ pub(super) fn of(error: &E) -> StatusCode {
         | E::InvalidCertificate(..)
         | E::UnknownActor(_)
         | E::Trust(_)
+        | E::Product(_)
         | E::UnknownPermission(_)
         | E::RoleRequired
         | E::UnknownRole(_)

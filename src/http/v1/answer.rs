@@ -2,7 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderValue, LOCATION,
+};
 use serde::Serialize;
 
 use crate::domain::tenant::TsgId;
@@ -54,6 +56,16 @@ impl Answer {
         let body = json(thing)?;
         let tag = tag(&body, version);
         Ok(self.body(Some(tag), body))
+    }
+
+    /// With a file for people to keep.
+    pub fn csv(self, csv: String, name: i64) -> Result<HttpResponse, Problem> {
+        let mut answer = self.body(None, csv.into_bytes());
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
+        let file = HeaderValue::from_str(&format!("attachment; filename=\"access-key-{name}.csv\""));
+        headers.insert(CONTENT_DISPOSITION, file.map_err(|_| Problem::internal())?);
+        Ok(answer)
     }
 
     /// With a thing that changes without anybody's doing.

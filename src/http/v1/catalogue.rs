@@ -1,4 +1,4 @@
-//! `/v1/products` and `/v1/permissions`.
+//! `/v1/permissions`.
 
 use std::convert::identity;
 
@@ -9,13 +9,6 @@ use crate::http::ask::Ask;
 use crate::http::cursor::Paging;
 use crate::http::problem::Problem;
 use crate::manage::Manage;
-
-pub async fn products(
-    manage: web::Data<Manage>,
-    ask: Ask<(), Paging<String>>,
-) -> Result<HttpResponse, Problem> {
-    answer::page(manage.list_products(&ask.caller, &ask.rest.page).await?, &ask.rest, identity)
-}
 
 pub async fn permissions(
     manage: web::Data<Manage>,

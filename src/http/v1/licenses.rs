@@ -3,9 +3,11 @@
 use std::convert::identity;
 
 use actix_web::{HttpResponse, web};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::answer::{self, Answer, Version};
+use super::api_keys;
 use crate::domain::tenant::TsgId;
 use crate::http::ask::{Ask, Id};
 use crate::http::body::{Creating, Json};
@@ -13,8 +15,17 @@ use crate::http::cursor::Paging;
 use crate::http::etag::{Changing, IfMatch};
 use crate::http::problem::Problem;
 use crate::manage::Manage;
-use crate::manage::licenses::{LicenseChange, NewLicense};
+use crate::manage::licenses::{Granted, LicenseChange, NewLicense};
 use crate::store::licenses::License;
+
+/// A license, and the key that came with it.
+#[derive(Serialize)]
+struct Body<K> {
+    #[serde(flatten)]
+    license: License,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<K>,
+}
 
 fn version(license: &License) -> Version {
     Version::Revision(license.revision)
@@ -30,8 +41,11 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let Creating { new, once } = ask.rest;
     let made = manage.create_license(&ask.caller, &ask.path, &new, once.as_ref()).await?;
-    let location = format!("/v1/tenants/{}/licenses/{}", ask.path, made.value.id);
-    Answer::created(location).replayed(made.replayed).thing(&made.value, version(&made.value))
+    let Granted { license, api_key } = made.value;
+    let location = format!("/v1/tenants/{}/licenses/{}", ask.path, license.id);
+    let version = version(&license);
+    let body = Body { license, api_key: api_key.as_ref().map(api_keys::created) };
+    Answer::created(location).replayed(made.replayed).thing(&body, version)
 }
 
 pub async fn find(manage: web::Data<Manage>, ask: Ask<(TsgId, Id)>) -> Result<HttpResponse, Problem> {

@@ -3,6 +3,7 @@
 
 use super::routes::{Routes, delete, get, patch, post, put};
 
+mod access_key_csv;
 mod access_policies;
 mod actors;
 mod answer;
@@ -12,6 +13,7 @@ mod catalogue;
 mod client_certificates;
 mod client_keys;
 mod licenses;
+mod products;
 mod quotas;
 mod receipts;
 mod regions;
@@ -27,7 +29,8 @@ mod whoami;
 /// Everything under `/v1`. The names of the parameters are those of `openapi.yaml`.
 pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/whoami", [get(whoami::whoami)]);
-    routes.at("/v1/products", [get(catalogue::products)]);
+    routes.at("/v1/products", [get(products::list), post(products::create)]);
+    routes.at("/v1/products/{product}", [get(products::find), patch(products::change)]);
     routes.at("/v1/permissions", [get(catalogue::permissions)]);
     routes.at("/v1/regions", [get(regions::list)]);
     routes.at("/v1/regions/{region}", [get(regions::find), delete(regions::remove)]);
@@ -113,6 +116,9 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/tenants/{tsg_id}/api-keys", [get(api_keys::list), post(api_keys::create)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}", [get(api_keys::find), patch(api_keys::change)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/revoke", [post(api_keys::revoke)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/activate", [post(api_keys::activate)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/deactivate", [post(api_keys::deactivate)]);
+    routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/regenerate", [post(api_keys::regenerate)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/receipt", [get(api_keys::receipt)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/events", [get(api_key_events::events)]);
     routes.at("/v1/tenants/{tsg_id}/receipts/{receipt_id}", [get(receipts::find)]);

@@ -1,4 +1,4 @@
-//! `GET /v1/whoami`: whom a token speaks for, and who acts with it. It takes a token of any of our audiences, because it
+//! `GET /v1/whoami`: whom a token or a key speaks for, and who acts with it. It takes a token of any of our audiences, because it
 //! says which; whether the key behind it is still good has been checked before we get here.
 
 use actix_web::HttpResponse;
@@ -8,9 +8,11 @@ use uuid::Uuid;
 
 use super::answer;
 use crate::domain::credential_id::CredentialId;
-use crate::http::bearer::AnyToken;
+use crate::domain::ids::PublicId;
+use crate::http::bearer::Anybody;
 use crate::http::problem::Problem;
 use crate::token::claims::{AccessClaims, Audience};
+use crate::verify::{Verified, VerifiedKey};
 
 #[derive(Serialize)]
 struct Bearer<'a> {
@@ -35,7 +37,14 @@ struct Actor<'a> {
     credential_id: CredentialId,
 }
 
-pub async fn whoami(AnyToken(verified): AnyToken) -> Result<HttpResponse, Problem> {
+pub async fn whoami(anybody: Anybody) -> Result<HttpResponse, Problem> {
+    match anybody {
+        Anybody::Token(verified) => token(&verified),
+        Anybody::Key(verified) => key(&verified),
+    }
+}
+
+fn token(verified: &Verified) -> Result<HttpResponse, Problem> {
     let claims = &*verified.claims;
     answer::plain(&Bearer {
         client_id: &claims.sub,
@@ -52,6 +61,25 @@ pub async fn whoami(AnyToken(verified): AnyToken) -> Result<HttpResponse, Proble
             .actors()
             .map(|actor| Actor { client_id: &actor.sub, credential_id: actor.credential_id })
             .collect(),
+    })
+}
+
+/// A key speaks for itself.
+fn key(VerifiedKey { key, record }: &VerifiedKey) -> Result<HttpResponse, Problem> {
+    let credential_id = PublicId::of_number(key.api_key_id).ok_or_else(Problem::internal)?.into();
+    let roles = record.roles(&record.path, Some(&key.product));
+    answer::plain(&Bearer {
+        client_id: &record.credential,
+        tsg_id: &record.tsg_id,
+        service_account_id: None,
+        credential_id,
+        audience: &key.audience,
+        product: Some(&key.product),
+        api_key_id: Some(&key.api_key_id.to_string()),
+        roles: &roles,
+        scope: "",
+        expires_at: key.expires_at.unwrap_or(Timestamp::MAX),
+        actors: Vec::new(),
     })
 }
 

@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use super::Proven;
 use crate::directory::Verdict;
+use crate::domain::key::credential_of;
 use crate::domain::record::{Liveness, Record};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, SecretKind};
 use crate::issue::{TokenError, pending};
 use crate::seal::Pepper;
 
@@ -38,12 +39,19 @@ pub(super) fn may_be_client_id(text: &str) -> bool {
     text.len() <= LONGEST_CLIENT_ID && text.contains('@')
 }
 
-/// Reads the secret. A typo is refused here, by the check digits, and so are names that cannot be.
-pub(super) fn read(client_id: &str, presented: &PresentedSecret) -> Result<Secret, TokenError> {
-    if !may_be_client_id(client_id) {
-        return Err(TokenError::InvalidClient);
+/// Reads the name and the secret: whose record to look at. A typo is refused here, by the check digits, and so are names that
+/// cannot be. An access key is called by its number, which is in its secret as well; other keys are not exchanged for tokens.
+pub(super) fn read(client_id: &str, presented: &PresentedSecret) -> Result<(String, Secret), TokenError> {
+    let secret = Secret::parse(&presented.0).map_err(|_| TokenError::InvalidClient)?;
+    match secret.kind() {
+        SecretKind::Client if may_be_client_id(client_id) => Ok((client_id.to_owned(), secret)),
+        SecretKind::Access => {
+            let number = secret.public_id().number().filter(|number| client_id == number.to_string());
+            let number = number.ok_or(TokenError::InvalidClient)?;
+            Ok((credential_of(number), secret))
+        }
+        SecretKind::Client | SecretKind::Key | SecretKind::Signed => Err(TokenError::InvalidClient),
     }
-    Secret::parse(&presented.0).map_err(|_| TokenError::InvalidClient)
 }
 
 /// Whether the secret is one of the record's and may authenticate.

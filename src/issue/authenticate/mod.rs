@@ -76,7 +76,8 @@ impl Proof {
     ) -> Result<Self, TokenError> {
         match presented {
             Presented::Secret { client_id, client_secret } => {
-                Ok(Self::Secret(client_id.clone(), client_secret::read(client_id, client_secret)?))
+                let (credential, secret) = client_secret::read(client_id, client_secret)?;
+                Ok(Self::Secret(credential, secret))
             }
             Presented::Assertion { client_id, assertion } => {
                 let client_id = client_id.as_deref();

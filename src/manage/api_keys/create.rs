@@ -2,22 +2,35 @@
 //! of them a product has is data, in its row.
 
 use garde::Validate;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::ending::{Wish, ending};
+use super::entitled::entitled;
+use super::refused::KeyRefused;
+use super::slot::{self, Holder};
 use super::{denied, read};
+use crate::domain::key::credential_of;
+use crate::domain::key_policy::{KeyOwner, KeyStyle, SecurityLevel};
 use crate::domain::numbering;
-use crate::domain::rights::Permission;
+use crate::domain::rights::{Permission, Rights};
+use crate::domain::secret::Secret;
 use crate::domain::tenant::TsgId;
 use crate::manage::once::{self, Made, Once};
+use crate::manage::roles::may_grant;
 use crate::manage::{Caller, Manage, ManageError, record, redrawn, text};
-use crate::store::access_policies::{self, AllApps};
-use crate::store::api_keys::{self, ApiKey, Blocking};
-use crate::store::caller::Hold;
+use crate::store::api_keys::{self, ApiKey};
+use crate::store::caller::{self, Hold};
 use crate::store::products::{self, Product};
+use crate::store::roles::{self, Role};
 use crate::store::service_accounts::{self, ServiceAccount};
-use crate::store::{StoreError, Tx, licenses};
+use crate::store::{Tx, access_policies, licenses};
+
+/// What two makers who are equally fast can meet in: tried again, the slower one is told what stands in its way.
+const OUTRUN: [&str; 4] =
+    ["api_key_pkey", "api_key_one_per_slot", "api_key_one_per_account", "api_key_name_once"];
 
 /// A key to make.
 #[derive(Clone, Debug, Deserialize, Validate)]
@@ -31,7 +44,20 @@ pub struct NewApiKey {
     pub name: Option<String>,
     /// The account to bind.
     #[garde(skip)]
-    pub service_account_id: Uuid,
+    pub service_account_id: Option<Uuid>,
+    /// The name of the role that will own it.
+    #[garde(length(chars, min = 1, max = 128), inner(custom(text::one_line)))]
+    pub role: Option<String>,
+    /// What of its secret will be sent.
+    #[garde(skip)]
+    pub security_level: Option<SecurityLevel>,
+    /// When it will end.
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "text::date_time")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether it will end at all: after a month where it is not said when.
+    #[garde(skip)]
+    pub expires: Option<bool>,
     /// What people say of it.
     #[garde(length(chars, max = 1024), inner(custom(text::lines)))]
     pub comment: Option<String>,
@@ -41,13 +67,50 @@ pub struct NewApiKey {
     pub allow_without_role: bool,
 }
 
+/// A key that was made, with its secret unless this is a replay, or it has none of its own.
+#[derive(Debug)]
+pub struct CreatedApiKey {
+    /// The key.
+    pub key: ApiKey,
+    /// To be shown this once.
+    pub secret: Option<Secret>,
+}
+
+/// What is known of a key before it is known whose it will be.
+struct Order<'a> {
+    caller: &'a Caller,
+    tsg_id: &'a TsgId,
+    now: Timestamp,
+    id: i64,
+    product: &'a Product,
+    /// When the tenant's license ends.
+    license: Timestamp,
+}
+
+/// Whose a key will be.
+enum Owner {
+    Account(ServiceAccount),
+    Tenant,
+    Role(Role),
+}
+
+impl Owner {
+    fn holder(&self) -> Holder<'_> {
+        match self {
+            Self::Account(account) => Holder::Account(account.id, &account.client_id),
+            Self::Tenant => Holder::Tenant,
+            Self::Role(role) => Holder::Role(role),
+        }
+    }
+}
+
 impl Manage {
     /// Makes a key, pending.
     ///
     /// # Errors
-    /// [`ManageError`], in this order: `unknown_product`, `license_required`,
+    /// [`ManageError`]: what [`KeyRefused`] says of the product's policy; `unknown_product`, `license_required`,
     /// `unknown_service_account`, `service_account_disabled`, `all_apps_required`,
-    /// `all_apps_without_role`, `permissions_missing`, `unmigrated_key_exists`,
+    /// `all_apps_without_role`, `permissions_missing`, `unknown_role`, `cannot_grant`, `unmigrated_key_exists`,
     /// `active_key_exists`, `service_account_already_bound`; and what every use case may say.
     pub async fn create_api_key(
         &self,
@@ -55,69 +118,167 @@ impl Manage {
         tsg_id: &TsgId,
         new: &NewApiKey,
         once: Option<&Once>,
-    ) -> Result<Made<ApiKey>, ManageError> {
+    ) -> Result<Made<CreatedApiKey>, ManageError> {
+        let hold = new.service_account_id.map_or(Hold::Caller, Hold::Use);
         let create = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id, Hold::Use(new.service_account_id)).await?;
+            let standing = self.admit(tx, caller, tsg_id, hold).await?;
             if !standing.rights.hold_for(Permission::ApiKey.name(), &new.product) {
                 return Err(denied());
             }
             let id = numbering::api_key_id(standing.now, self.draw()?);
             if let Some(first) = once::claim(tx, caller, tsg_id, once, &id.to_string()).await? {
-                return Ok(Made::before(read(tx, tsg_id, once::resource(&first)?).await?));
+                let key = read(tx, tsg_id, once::resource(&first)?).await?;
+                return Ok(Made::before(CreatedApiKey { key, secret: None }));
             }
-            let client_id = insert(tx, caller, tsg_id, id, new).await?;
-            let details = json!({ "product": new.product, "client_id": client_id });
-            record(tx, caller, tsg_id, "api_key.create", &id.to_string(), details).await?;
-            Ok(Made::now(read(tx, tsg_id, id).await?))
+            let product = products::find(tx, &new.product).await?;
+            let unknown =
+                || ManageError::UnknownProduct { field: "product", names: vec![new.product.clone()] };
+            let product = product.ok_or_else(unknown)?;
+            let license = licensed(tx, tsg_id, &product).await?;
+            let owner = owner(tx, caller, tsg_id, &standing.rights, &product, new).await?;
+            let order = Order { caller, tsg_id, now: standing.now, id, product: &product, license };
+            Ok(Made::now(self.make_key(tx, &order, &owner, new).await?))
         };
         let run = async || Ok(self.in_tenant("api_key.create", tsg_id, create).await?.value);
-        redrawn("api_key_pkey", run).await
+        redrawn(&OUTRUN, run).await
+    }
+
+    /// Makes the key that comes with a license, which whoever grants that may have made. Nothing where the tenant has one.
+    pub(in crate::manage) async fn first_key(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        tsg_id: &TsgId,
+        now: Timestamp,
+        product: &Product,
+    ) -> Result<Option<CreatedApiKey>, ManageError> {
+        let id = numbering::api_key_id(now, self.draw()?);
+        let license = licensed(tx, tsg_id, product).await?;
+        let order = Order { caller, tsg_id, now, id, product, license };
+        match self.make_key(tx, &order, &Owner::Tenant, &NewApiKey::of(&product.product)).await {
+            Ok(made) => Ok(Some(made)),
+            Err(ManageError::ActiveKeyExists(_) | ManageError::UnmigratedKeyExists(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a key for this owner, and says so.
+    async fn make_key(
+        &self,
+        tx: &mut Tx,
+        order: &Order<'_>,
+        owner: &Owner,
+        new: &NewApiKey,
+    ) -> Result<CreatedApiKey, ManageError> {
+        let Order { caller, tsg_id, now, id, product, license } = order;
+        let id = *id;
+        let policy = &product.key_policy;
+        let level = level(product, new)?;
+        named(product, new)?;
+        let wish = Wish { expires_at: new.expires_at, expires: new.expires };
+        let end = ending(product, wish, *license, *now)?;
+        let slot = slot::free(tx, tsg_id, product, &owner.holder(), id).await?;
+        if policy.name_is_unique
+            && let Some(name) = &new.name
+        {
+            name_is_free(tx, tsg_id, &product.product, name).await?;
+        }
+        let (drawn, own) = (self.draw_key(id, product.key_style, level)?, credential_of(id));
+        let (secret, proof) = drawn.map(|drawn| (drawn.secret, drawn.proof)).unzip();
+        let (account, role) = match owner {
+            Owner::Account(account) => (Some(account), None),
+            Owner::Tenant => (None, None),
+            Owner::Role(role) => (None, Some(role)),
+        };
+        let row = api_keys::NewApiKey {
+            api_key_id: id,
+            tsg_id,
+            product: &product.product,
+            slot: Some(&slot),
+            name: new.name.as_deref(),
+            name_is_unique: policy.name_is_unique,
+            service_account_id: account.map(|account| account.id),
+            role_id: role.map(|role| role.id),
+            credential: account.map_or(&own, |account| &account.client_id),
+            proof,
+            security_level: level,
+            comment: new.comment.as_deref(),
+            asked_expires_at: end.asked,
+            expires_at: Some(end.expires_at),
+            created_by: &caller.client_id,
+            replaces: None,
+        };
+        api_keys::insert(tx, &row).await?;
+        let details = json!({
+            "product": product.product, "client_id": account.map(|account| &account.client_id),
+            "role": role.map(|role| &role.name),
+        });
+        record(tx, caller, tsg_id, "api_key.create", &id.to_string(), details).await?;
+        Ok(CreatedApiKey { key: read(tx, tsg_id, id).await?, secret })
     }
 }
 
-/// Judges the request and writes the key; whose it is then.
-async fn insert(
-    tx: &mut Tx,
-    caller: &Caller,
-    tsg_id: &TsgId,
-    id: i64,
-    new: &NewApiKey,
-) -> Result<String, ManageError> {
-    let product = products::find(tx, &new.product).await?;
-    let unknown = || ManageError::UnknownProduct { field: "product", names: vec![new.product.clone()] };
-    let product = product.ok_or_else(unknown)?;
+impl NewApiKey {
+    /// With nothing said but what it opens.
+    fn of(product: &str) -> Self {
+        Self {
+            product: product.to_owned(),
+            name: None,
+            service_account_id: None,
+            role: None,
+            security_level: None,
+            expires_at: None,
+            expires: None,
+            comment: None,
+            allow_without_role: false,
+        }
+    }
+}
+
+/// Until when the tenant has a license, which stays as it is until the end of the transaction.
+pub(super) async fn licensed(tx: &Tx, tsg_id: &TsgId, product: &Product) -> Result<Timestamp, ManageError> {
     let license = licenses::find_current(tx, tsg_id, &product.product).await?;
     let license = license.ok_or_else(|| ManageError::LicenseRequired(product.product.clone()))?;
-    let account = usable_account(tx, tsg_id, new.service_account_id).await?;
-    let grants = access_policies::list_all_apps(tx, tsg_id, &account.client_id).await?;
-    entitled(&product, &account.client_id, &grants, new.allow_without_role)?;
+    Ok(license.ends_at)
+}
 
-    // Where a tenant may have several keys of a product, each has a slot of its own: an account is
-    // still bound to one key only.
-    let slot = if product.one_active_per_tenant {
-        product.product.clone()
-    } else {
-        format!("{}/{id}", product.product)
-    };
-    api_keys::release_expired(tx, tsg_id, &slot, account.id).await?;
-    let blocking = api_keys::find_blocking(tx, tsg_id, &slot, &product.product, account.id).await?;
-    unblocked(blocking, &product.product, &account.client_id)?;
-
-    let row = api_keys::NewApiKey {
-        api_key_id: id,
-        tsg_id,
-        product: &product.product,
-        slot: &slot,
-        name: new.name.as_deref(),
-        service_account_id: account.id,
-        client_id: &account.client_id,
-        comment: new.comment.as_deref(),
-        expires_at: product.expires_with_license.then_some(license.ends_at),
-        created_by: &caller.client_id,
-    };
-    match api_keys::insert(tx, &row).await {
-        Ok(()) => Ok(account.client_id),
-        Err(error) => Err(outrun(error, &product.product, &account.client_id)),
+/// Whose the key will be, if the caller may make it that one's.
+async fn owner(
+    tx: &Tx,
+    caller: &Caller,
+    tsg_id: &TsgId,
+    rights: &Rights,
+    product: &Product,
+    new: &NewApiKey,
+) -> Result<Owner, ManageError> {
+    let (policy, name) = (&product.key_policy, &product.product);
+    let not_for = |field| Err(KeyRefused::NotForProduct { field, product: name.clone() }.into());
+    if policy.requires_api_access && !rights.hold_for(Permission::ApiAccess.name(), name) {
+        return Err(KeyRefused::ApiAccessRequired.into());
+    }
+    match (policy.owner, new.service_account_id, &new.role) {
+        (KeyOwner::ServiceAccount, Some(id), None) => {
+            let account = usable_account(tx, tsg_id, id).await?;
+            let grants = access_policies::list_all_apps(tx, tsg_id, &account.client_id).await?;
+            entitled(product, &account.client_id, &grants, new.allow_without_role)?;
+            Ok(Owner::Account(account))
+        }
+        (KeyOwner::ServiceAccount, None, None) => Err(KeyRefused::AccountRequired(name.clone()).into()),
+        (KeyOwner::Tenant, None, None) => Ok(Owner::Tenant),
+        (KeyOwner::Role, None, Some(role)) => {
+            let found = roles::find_by_name(tx, tsg_id, role).await?;
+            let role = found.ok_or_else(|| ManageError::UnknownRole(role.clone()))?;
+            if policy.requires_held_role
+                && !caller::holds_role(tx, caller.asker(), tsg_id, role.id, name).await?
+            {
+                return Err(KeyRefused::RoleNotHeld(role.name).into());
+            }
+            may_grant(rights, &role.permissions, Some(std::slice::from_ref(name)))?;
+            Ok(Owner::Role(role))
+        }
+        (KeyOwner::Role, None, None) => Err(KeyRefused::RoleRequired(name.clone()).into()),
+        (KeyOwner::Tenant | KeyOwner::Role, Some(_), _) => not_for("service_account_id"),
+        (KeyOwner::ServiceAccount | KeyOwner::Tenant, _, Some(_)) => not_for("role"),
     }
 }
 
@@ -127,98 +288,36 @@ async fn usable_account(tx: &Tx, tsg_id: &TsgId, id: Uuid) -> Result<ServiceAcco
     if account.enabled { Ok(account) } else { Err(ManageError::ServiceAccountDisabled(account.client_id)) }
 }
 
-/// Whether an account that holds these for all apps and services may own a key of the product.
-fn entitled(
-    product: &Product,
-    client_id: &str,
-    grants: &[AllApps],
-    allow_without_role: bool,
-) -> Result<(), ManageError> {
-    if !product.requires_all_apps {
-        return Ok(());
-    }
-    if grants.is_empty() {
-        return Err(ManageError::AllAppsRequired(client_id.to_owned()));
-    }
-    let lacking = |held: &Vec<String>| -> Vec<String> {
-        product.required_permissions.iter().filter(|p| !held.contains(p)).cloned().collect()
-    };
-    // One role must hold all of them; if none does, the one that comes closest says what is missing.
-    match grants.iter().flatten().map(lacking).min_by_key(Vec::len) {
-        None if allow_without_role => Ok(()),
-        None => Err(ManageError::AllAppsWithoutRole(client_id.to_owned())),
-        Some(missing) if missing.is_empty() => Ok(()),
-        Some(missing) => Err(ManageError::PermissionsMissing(missing)),
-    }
-}
-
-fn unblocked(blocking: Blocking, product: &str, client_id: &str) -> Result<(), ManageError> {
-    match blocking {
-        Blocking { unmigrated: true, .. } => Err(ManageError::UnmigratedKeyExists(product.to_owned())),
-        Blocking { active: true, .. } => Err(ManageError::ActiveKeyExists(product.to_owned())),
-        Blocking { bound: true, .. } => Err(ManageError::ServiceAccountAlreadyBound(client_id.to_owned())),
-        Blocking { unmigrated: false, active: false, bound: false } => Ok(()),
-    }
-}
-
-/// Another transaction made a key in between: the indexes tell what [`unblocked`] would have told.
-fn outrun(error: StoreError, product: &str, client_id: &str) -> ManageError {
-    match error.constraint() {
-        Some("api_key_one_per_slot") => ManageError::ActiveKeyExists(product.to_owned()),
-        Some("api_key_one_per_account") => ManageError::ServiceAccountAlreadyBound(client_id.to_owned()),
-        _ => error.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::algorithm::Algorithm;
-    use crate::store::products::KeyStyle;
-
-    fn product() -> Product {
-        Product {
-            product: "p".into(),
-            title: "P".into(),
-            audience: "urn:p".into(),
-            algorithm: Algorithm::RS256,
-            token_lifetime_seconds: 900,
-            key_style: KeyStyle::BoundServiceAccount,
-            one_active_per_tenant: true,
-            requires_all_apps: true,
-            required_permissions: vec!["a".into(), "b".into()],
-            expires_with_license: true,
+/// What of the secret is sent: the first that the product offers where it is not said.
+fn level(product: &Product, new: &NewApiKey) -> Result<Option<SecurityLevel>, KeyRefused> {
+    let name = || product.product.clone();
+    match (product.key_style, new.security_level) {
+        (KeyStyle::Signed, None) => Ok(product.key_policy.security_levels.first().copied()),
+        (KeyStyle::Signed, Some(level)) if product.key_policy.security_levels.contains(&level) => {
+            Ok(Some(level))
         }
+        (KeyStyle::Signed, Some(_)) => Err(KeyRefused::LevelNotOffered(name())),
+        (_, Some(_)) => Err(KeyRefused::NotForProduct { field: "security_level", product: name() }),
+        (_, None) => Ok(None),
     }
+}
 
-    #[expect(clippy::unnecessary_wraps, reason = "the other half of the type is a policy without a role")]
-    fn role(permissions: &[&str]) -> AllApps {
-        Some(permissions.iter().map(|&p| p.to_owned()).collect())
+fn named(product: &Product, new: &NewApiKey) -> Result<(), KeyRefused> {
+    if product.key_policy.requires_name && new.name.is_none() {
+        return Err(KeyRefused::NameRequired(product.product.clone()));
     }
+    Ok(())
+}
 
-    fn code(grants: &[AllApps], allow_without_role: bool) -> Result<(), &'static str> {
-        entitled(&product(), "c", grants, allow_without_role).map_err(|e| e.code())
+/// Whether no active key of the product is called so; those that are over give up their names with their slots.
+pub(super) async fn name_is_free(
+    tx: &Tx,
+    tsg_id: &TsgId,
+    product: &str,
+    name: &str,
+) -> Result<(), ManageError> {
+    if api_keys::has_name(tx, tsg_id, product, name).await? {
+        return Err(KeyRefused::NameTaken(name.to_owned()).into());
     }
-
-    #[test]
-    fn all_apps_need_one_role_with_all_permissions() {
-        assert_eq!(code(&[], true), Err("all_apps_required"));
-        assert_eq!(code(&[None], false), Err("all_apps_without_role"));
-        assert_eq!(code(&[None], true), Ok(()));
-        assert_eq!(code(&[None, role(&["a"])], true), Err("permissions_missing"));
-        assert_eq!(code(&[role(&["a"]), role(&["b"])], false), Err("permissions_missing"));
-        assert_eq!(code(&[role(&["a"]), role(&["b", "x", "a"])], false), Ok(()));
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let error = entitled(&product(), "c", &[role(&[]), role(&["a", "x"])], false);
-        assert!(matches!(error, Err(ManageError::PermissionsMissing(missing)) if missing == ["b"]));
-    }
-
-    #[test]
-    fn a_product_may_ask_for_none_of_it() {
-        let product = Product { requires_all_apps: false, ..product() };
-        assert!(entitled(&product, "c", &[], false).is_ok());
-    }
+    Ok(())
 }

@@ -3,19 +3,31 @@
 
 use jiff::Timestamp;
 
+use crate::domain::key::KeyStatus;
+#[cfg(test)]
+use crate::domain::key_policy::KeyPolicy;
 use crate::domain::rights::{Permission, Rights};
 use crate::domain::tenant::TsgId;
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::caller::Hold;
+use crate::store::caller::{Hold, Standing};
+use crate::store::products::{self, Product};
 use crate::store::receipts::{self, Receipt};
-use crate::store::{Tx, products};
+use crate::store::{StoreError, Tx};
 
 use super::{Caller, Listing, Manage, ManageError, Page};
 
+pub mod activity;
 pub mod change;
 pub mod create;
+pub mod refused;
+pub mod regenerate;
 pub mod revoke;
 pub mod watch;
+
+mod ending;
+mod entitled;
+mod making;
+mod slot;
 
 /// More products than anybody has.
 const ALL_PRODUCTS: i64 = 10_000;
@@ -115,4 +127,50 @@ async fn changeable(tx: &Tx, rights: &Rights, tsg_id: &TsgId, id: i64) -> Result
     }
     // Who may not see it is told what is told of a key that does not exist.
     Err(if sees(rights, &key.product) { denied() } else { ManageError::NotFound })
+}
+
+/// A key that somebody is changing, held as it is, with its product and the authority's time.
+struct Held {
+    key: ApiKey,
+    product: Product,
+    now: Timestamp,
+}
+
+impl Manage {
+    /// Holds a key that is alive and about to be changed, by who may change keys of its product.
+    async fn hold_key(&self, tx: &Tx, caller: &Caller, tsg_id: &TsgId, id: i64) -> Result<Held, ManageError> {
+        let standing = self.admit(tx, caller, tsg_id, Hold::Caller).await?;
+        held(tx, &standing, tsg_id, id).await
+    }
+}
+
+/// Holds it for who has been admitted.
+async fn held(tx: &Tx, standing: &Standing, tsg_id: &TsgId, id: i64) -> Result<Held, ManageError> {
+    api_keys::hold(tx, tsg_id, id).await?;
+    let key = changeable(tx, &standing.rights, tsg_id, id).await?;
+    match key.status {
+        KeyStatus::Expired => return Err(ManageError::ApiKeyExpired),
+        KeyStatus::Revoking | KeyStatus::Revoked => return Err(ManageError::ApiKeyRevoked),
+        KeyStatus::Unmigrated | KeyStatus::Pending | KeyStatus::Valid | KeyStatus::Inactive => {}
+    }
+    let product = products::find(tx, &key.product).await?;
+    let product = product.ok_or_else(|| StoreError::Broken("a key has a product".into()))?;
+    Ok(Held { key, product, now: standing.now })
+}
+
+/// A product whose keys the tenant has, and which has no other rule.
+#[cfg(test)]
+fn a_product() -> Product {
+    serde_json::from_value::<KeyPolicy>(serde_json::json!({ "owner": "tenant" }))
+        .map(|key_policy| Product {
+            product: "p".into(),
+            title: "P".into(),
+            audience: "urn:p".into(),
+            algorithm: crate::domain::algorithm::Algorithm::RS256,
+            token_lifetime_seconds: 900,
+            key_style: crate::domain::key_policy::KeyStyle::Opaque,
+            key_policy,
+            revision: 1,
+        })
+        .expect("a policy")
 }

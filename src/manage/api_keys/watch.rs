@@ -40,7 +40,7 @@ struct Sight {
     status: KeyStatus,
     since: Timestamp,
     expires_at: Option<Timestamp>,
-    client_id: Option<String>,
+    credential: Option<String>,
     receipt: Option<Receipt>,
     now: Timestamp,
 }
@@ -52,7 +52,7 @@ impl Sight {
             status: key.status,
             since: ended.unwrap_or(key.status_changed_at),
             expires_at: key.expires_at,
-            client_id: key.client_id,
+            credential: key.credential,
             receipt,
             now,
         }
@@ -147,7 +147,7 @@ impl Manage {
         seen: Option<i64>,
     ) -> Result<Option<Watch>, ManageError> {
         let first = self.see(&caller, &tsg_id, id).await?;
-        let of_key = self.spread.changes_of(first.client_id.as_deref().unwrap_or_default());
+        let of_key = self.spread.changes_of(first.credential.as_deref().unwrap_or_default());
         let of_caller = self.spread.changes_of(&caller.client_id);
         // Again, for what happened before anybody listened.
         let (looked, sight) = (Instant::now(), self.see(&caller, &tsg_id, id).await?);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn sight(status: KeyStatus, since: i64, receipt: Option<Receipt>) -> Sight {
-        Sight { status, since: at(since), expires_at: None, client_id: None, receipt, now: at(0) }
+        Sight { status, since: at(since), expires_at: None, credential: None, receipt, now: at(0) }
     }
 
     fn receipt(heard: Option<i64>, effective: Option<i64>) -> Receipt {

@@ -16,6 +16,7 @@ pub mod keys;
 #[allow(dead_code, reason = "the fault suite uses all of it")]
 pub mod link;
 pub mod metrics;
+pub mod own_key;
 pub mod possession;
 pub mod process;
 pub mod proxy;
