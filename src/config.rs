@@ -121,6 +121,8 @@ pub struct RawConfig {
     tenant_tokens_per_minute: u32,
     #[serde(default = "limits::address_requests_per_minute")]
     address_requests_per_minute: u32,
+    #[serde(default = "limits::address_status_lists_per_minute")]
+    address_status_lists_per_minute: u32,
     #[serde(default = "limits::client_failures_per_minute")]
     client_failures_per_minute: u32,
     #[serde(default = "limits::address_failures_per_minute")]
@@ -210,7 +212,7 @@ pub struct Config {
     pub outgoing_allowed_hosts: Vec<String>,
     /// Certificates for outgoing requests beside the system's.
     pub outgoing_ca_file: Option<PathBuf>,
-    /// How much may be asked of the token endpoint.
+    /// How much may be asked.
     pub limits: LimitOptions,
     /// From how many tokens a minute on, from one address, a client is told that it gets one for each request; 0 for never.
     pub token_per_request_per_minute: u32,
@@ -308,6 +310,7 @@ impl RawConfig {
                 client: self.client_tokens_per_minute,
                 tenant: self.tenant_tokens_per_minute,
                 address: self.address_requests_per_minute,
+                address_status_lists: self.address_status_lists_per_minute,
                 client_failures: self.client_failures_per_minute,
                 address_failures: self.address_failures_per_minute,
             },

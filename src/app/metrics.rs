@@ -146,7 +146,16 @@ pub(super) fn introduce(region: &str) {
     for outcome in ["fetched", "failed"] {
         metrics::counter!("carnet_client_keys_fetched_total", "outcome" => outcome).increment(0);
     }
-    for policy in ["client", "tenant", "address", "client_failures", "address_failures", "day", "month"] {
+    for policy in [
+        "client",
+        "tenant",
+        "address",
+        "address_status_lists",
+        "client_failures",
+        "address_failures",
+        "day",
+        "month",
+    ] {
         metrics::counter!("carnet_limited_total", "policy" => policy).increment(0);
     }
     for mode in ["observe", "enforce"] {

@@ -175,7 +175,8 @@ impl Parts {
         };
         let proxies = TrustedProxies(self.config.trusted_proxies.clone());
         let certificate_proxies = CertificateProxies(self.config.client_certificate_proxies.clone());
-        Worker { issuer, verifier, manage, streams: Arc::clone(&self.streams), proxies, certificate_proxies }
+        let (limits, streams) = (Arc::clone(&self.limits), Arc::clone(&self.streams));
+        Worker { limits, issuer, verifier, manage, streams, proxies, certificate_proxies }
     }
 
     /// What is served by these settings.

@@ -20,6 +20,10 @@ pub(super) fn address_requests_per_minute() -> u32 {
     2_400_000
 }
 
+pub(super) fn address_status_lists_per_minute() -> u32 {
+    60_000
+}
+
 pub(super) fn client_failures_per_minute() -> u32 {
     6_000
 }

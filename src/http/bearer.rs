@@ -13,7 +13,8 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::problem::Problem;
-use super::{client_certificate, dpop, own_key};
+use super::{client_certificate, dpop, own_key, pacing};
+use crate::limits::Limits;
 use crate::manage::{Caller, Manage};
 use crate::verify::{Held, Presented, Verified, VerifiedKey, Verifier, VerifyError};
 
@@ -32,17 +33,25 @@ impl FromRequest for Anybody {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
-            match own_key::presented(request.headers()) {
-                Some(presented) => own_key::verified(&request, &presented?).await.map(Self::Key),
-                None => verified(&request).await.map(Self::Token),
-            }
+            pacing::attempt(&request, state::<Limits>(&request)?, anybody(&request)).await
         }
         .boxed_local()
     }
 }
 
+async fn anybody(request: &HttpRequest) -> Result<Anybody, Problem> {
+    match own_key::presented(request.headers()) {
+        Some(presented) => own_key::verified(request, &presented?).await.map(Anybody::Key),
+        None => verified(request).await.map(Anybody::Token),
+    }
+}
+
 /// The bearer of a good token for the management API.
 pub(super) async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
+    pacing::attempt(request, state::<Limits>(request)?, manager(request)).await
+}
+
+async fn manager(request: &HttpRequest) -> Result<Caller, Problem> {
     let Verified { claims, .. } = verified(request).await?;
     if !claims.aud.includes(&state::<Manage>(request)?.issuer) {
         return Err(Problem::unauthenticated(true));

@@ -25,7 +25,9 @@ mod cursor;
 mod dpop;
 mod etag;
 mod own_key;
+mod pacing;
 mod prefer;
+mod ratelimit;
 mod trace;
 
 use routes::Routes;

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use super::bearer::state;
-use super::client_address::TrustedProxies;
+use super::pacing;
 use super::problem::Problem;
 use crate::domain::advanced::AdvancedProof;
 use crate::verify::{PresentedKey, VerifiedKey, Verifier, VerifyError};
@@ -59,7 +59,7 @@ pub(super) async fn verified(
     request: &HttpRequest,
     presented: &PresentedKey,
 ) -> Result<VerifiedKey, Problem> {
-    let from = state::<TrustedProxies>(request)?.origin(request).address;
+    let from = pacing::origin(request).address;
     state::<Verifier>(request)?.key(presented, from).await.map_err(|error| match error {
         VerifyError::Invalid | VerifyError::Proof | VerifyError::Nonce(_) | VerifyError::MayNotAct => {
             refused()

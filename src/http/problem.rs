@@ -17,6 +17,8 @@ use serde::Serialize;
 use tracing_actix_web::RequestId;
 
 use super::dpop::{self, Fault};
+use super::ratelimit;
+use crate::limits::TooMany;
 use crate::manage::{Manage, ManageError};
 use crate::token::protected_resource;
 
@@ -51,10 +53,13 @@ pub struct Problem {
 enum Extra {
     None,
     /// A bearer's, and that there is another way.
-    Challenge(&'static str),
+    Challenge {
+        token_was_sent: bool,
+    },
     /// That of the other way alone.
     Proof(Fault),
     RetryAfter(&'static str),
+    TooMany(TooMany),
     Allow(String),
 }
 
@@ -83,12 +88,12 @@ impl Problem {
     /// 401 (RFC 6750 §3): an error code only for who sent a bearer token.
     #[must_use]
     pub fn unauthenticated(token_was_sent: bool) -> Self {
-        let (detail, challenge) = if token_was_sent {
-            ("The access token is not valid.", r#"Bearer realm="carnet", error="invalid_token""#)
+        let detail = if token_was_sent {
+            "The access token is not valid."
         } else {
-            ("This needs a bearer token, in the Authorization header.", r#"Bearer realm="carnet""#)
+            "This needs a bearer token, in the Authorization header."
         };
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", detail).with(Extra::Challenge(challenge))
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", detail).with(Extra::Challenge { token_was_sent })
     }
 
     /// 401 (RFC 9449 §7.1): for who says to be a token's holder.
@@ -102,6 +107,24 @@ impl Problem {
             Fault::Nonce => "The DPoP proof needs the nonce of the DPoP-Nonce header.",
         };
         Self::new(StatusCode::UNAUTHORIZED, fault.code(), detail).with(Extra::Proof(fault))
+    }
+
+    /// 429 (RFC 6585 §4).
+    #[must_use]
+    pub fn too_many_failures(too_many: TooMany) -> Self {
+        let detail = "From this address too many have failed to authenticate; try again later.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).with(Extra::TooMany(too_many))
+    }
+
+    /// Whether somebody has tried to be who he is not. No token at all is no attempt, and without a nonce of ours a proof is only
+    /// early.
+    #[must_use]
+    pub fn is_failure_to_authenticate(&self) -> bool {
+        match self.header {
+            Extra::Challenge { token_was_sent } => token_was_sent,
+            Extra::Proof(fault) => fault != Fault::Nonce,
+            _ => false,
+        }
     }
 
     /// 404: nothing there, or nothing that the caller may know of.
@@ -181,8 +204,13 @@ impl Problem {
         answer.insert_header((header::CACHE_CONTROL, "no-store"));
         match &self.header {
             Extra::None => {}
-            Extra::Challenge(challenge) => {
-                for way in [(*challenge).to_owned(), dpop::challenge(None)] {
+            Extra::Challenge { token_was_sent } => {
+                let bearer = if *token_was_sent {
+                    r#"Bearer realm="carnet", error="invalid_token""#
+                } else {
+                    r#"Bearer realm="carnet""#
+                };
+                for way in [bearer.to_owned(), dpop::challenge(None)] {
                     answer.append_header((header::WWW_AUTHENTICATE, pointing(&way, resource_metadata)));
                 }
             }
@@ -193,6 +221,7 @@ impl Problem {
             Extra::RetryAfter(seconds) => {
                 answer.insert_header((header::RETRY_AFTER, *seconds));
             }
+            Extra::TooMany(too_many) => ratelimit::exceeded(&mut answer, too_many),
             Extra::Allow(methods) => {
                 answer.insert_header((header::ALLOW, methods.as_str()));
             }

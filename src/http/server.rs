@@ -18,6 +18,7 @@ use super::trace::RequestSpan;
 use super::{client_certificate, configure, health};
 use crate::directory::Knowledge;
 use crate::issue::TokenIssuer;
+use crate::limits::Limits;
 use crate::manage::Manage;
 use crate::verify::Verifier;
 
@@ -30,6 +31,8 @@ const CONNECTIONS: usize = 10_000;
 
 /// What one worker answers with.
 pub struct Worker {
+    /// How much may be asked and tried.
+    pub limits: Arc<Limits>,
     /// The token endpoint.
     pub issuer: TokenIssuer,
     /// Bearer tokens.
@@ -63,9 +66,10 @@ pub fn serve(
     worker: impl Fn() -> Worker + Send + Clone + 'static,
 ) -> std::io::Result<Server> {
     let app = move || {
-        let Worker { issuer, verifier, manage, streams, proxies, certificate_proxies } = worker();
+        let Worker { limits, issuer, verifier, manage, streams, proxies, certificate_proxies } = worker();
         App::new()
             .wrap(TracingLogger::<RequestSpan>::new())
+            .app_data(web::Data::from(limits))
             .app_data(web::Data::new(issuer))
             .app_data(web::Data::new(verifier))
             .app_data(web::Data::from(manage))

@@ -9,7 +9,7 @@ use super::{Presented, TokenError, TokenIssuer};
 use crate::domain::credential_id::CredentialId;
 use crate::domain::origin::Origin;
 use crate::domain::record::Record;
-use crate::limits::{Allowances, TooMany};
+use crate::limits::Allowances;
 use crate::usage::{Got, Proved};
 
 impl TokenIssuer {
@@ -18,12 +18,12 @@ impl TokenIssuer {
     /// # Errors
     /// [`TokenError::TooManyRequests`].
     pub fn ask(&self, from: Option<IpAddr>) -> Result<(), TokenError> {
-        self.limits.ask(from).map_err(refused)
+        Ok(self.limits.ask(from)?)
     }
 
     /// Whether this may be tried: not as long as too many like it have failed.
     pub(super) fn may_try(&self, client: &Presented, from: Origin) -> Result<(), TokenError> {
-        self.limits.may_try(client.client_id(), from).map_err(refused)
+        Ok(self.limits.may_try(client.client_id(), from)?)
     }
 
     /// Notes that it failed, where what failed is a proof of who it is. Keys that cannot be fetched tell that there is such a
@@ -40,7 +40,7 @@ impl TokenIssuer {
 
     /// Counts a token for a client that has proved itself, and for its tenant.
     pub(super) fn take(&self, record: &Record, now: Timestamp) -> Result<Allowances, TokenError> {
-        self.limits.take(&record.credential, &record.tsg_id, now).map_err(refused)
+        Ok(self.limits.take(&record.credential, &record.tsg_id, now)?)
     }
 
     /// Notes what an account has proved itself by, and from where.
@@ -59,9 +59,4 @@ impl TokenIssuer {
         let (account, tsg_id) = (record.service_account_id, record.tsg_id.as_str());
         self.usage.count(&Got { account, tsg_id, from, now });
     }
-}
-
-fn refused(too_many: TooMany) -> TokenError {
-    metrics::counter!("carnet_limited_total", "policy" => too_many.policy.name).increment(1);
-    TokenError::TooManyRequests(too_many)
 }

@@ -1,5 +1,5 @@
-//! How much anybody may ask of the token endpoint: of one client, one tenant, one address; and what a tenant may get in a day and
-//! a month.
+//! How much anybody may ask: tokens of one client, one tenant; requests and failures of one address; and what a tenant may get in a
+//! day and a month.
 //!
 //! Kept in the memory of each instance, so that no store is asked, and bounded: whoever has not come for longest is forgotten, and
 //! begins anew. What is counted for a client or its tenant is what that client has proved to have asked for; failures are
@@ -36,8 +36,10 @@ pub struct LimitOptions {
     pub client: u32,
     /// Tokens of one tenant in a minute.
     pub tenant: u32,
-    /// Requests of one address in a minute.
+    /// Requests of one address in a minute, but those for status lists.
     pub address: u32,
+    /// Requests of one address for status lists in a minute.
+    pub address_status_lists: u32,
     /// Failures as one client from one network in a minute.
     pub client_failures: u32,
     /// Failures of one address in a minute.
@@ -101,6 +103,7 @@ pub struct Limits {
     clients: Option<Rates>,
     tenants: Option<Rates>,
     addresses: Option<Rates>,
+    list_readers: Option<Rates>,
     client_failures: Option<Failures>,
     address_failures: Option<Failures>,
     quotas: Quotas,
@@ -116,6 +119,7 @@ impl Limits {
             clients: rates("client", options.client),
             tenants: rates("tenant", options.tenant),
             addresses: rates("address", options.address),
+            list_readers: rates("address_status_lists", options.address_status_lists),
             client_failures: failures("client_failures", options.client_failures),
             address_failures: failures("address_failures", options.address_failures),
             quotas: Quotas::default(),
@@ -133,10 +137,16 @@ impl Limits {
     /// # Errors
     /// [`TooMany`].
     pub fn ask(&self, from: Option<IpAddr>) -> Result<(), TooMany> {
-        if let (Some(rates), Some(from)) = (&self.addresses, from) {
-            rates.take(network::host(from))?;
-        }
-        Ok(())
+        request(self.addresses.as_ref(), from).inspect_err(note)
+    }
+
+    /// Counts a request for a status list, which are counted apart: verifiers share addresses with clients, and who polls too often
+    /// uses up what nobody else needs.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn ask_for_list(&self, from: Option<IpAddr>) -> Result<(), TooMany> {
+        request(self.list_readers.as_ref(), from).inspect_err(note)
     }
 
     /// Whether one may try to authenticate, as this client, from there. Where nobody knows the address, who is connected answers
@@ -145,6 +155,10 @@ impl Limits {
     /// # Errors
     /// [`TooMany`]: of late too many failed.
     pub fn may_try(&self, client_id: Option<&str>, from: Origin) -> Result<(), TooMany> {
+        self.has_not_failed(client_id, from).inspect_err(note)
+    }
+
+    fn has_not_failed(&self, client_id: Option<&str>, from: Origin) -> Result<(), TooMany> {
         if let (Some(failures), Some(host)) = (&self.address_failures, from.answerable()) {
             failures.check(network::host(host))?;
         }
@@ -173,9 +187,25 @@ impl Limits {
     /// # Errors
     /// [`TooMany`]: nothing is.
     pub fn take(&self, client_id: &str, tsg_id: &str, now: Timestamp) -> Result<Allowances, TooMany> {
+        self.token(client_id, tsg_id, now).inspect_err(note)
+    }
+
+    fn token(&self, client_id: &str, tsg_id: &str, now: Timestamp) -> Result<Allowances, TooMany> {
         let client = self.clients.as_ref().map(|rates| rates.take(client_id)).transpose()?;
         let tenant = self.tenants.as_ref().map(|rates| rates.take(tsg_id)).transpose()?;
         let [day, month] = self.quotas.take(tsg_id, now)?;
         Ok(Allowances([client, tenant, day, month]))
     }
+}
+
+fn request(rates: Option<&Rates>, from: Option<IpAddr>) -> Result<(), TooMany> {
+    match (rates, from) {
+        (Some(rates), Some(from)) => rates.take(network::host(from)).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Tells operators.
+fn note(too_many: &TooMany) {
+    metrics::counter!("carnet_limited_total", "policy" => too_many.policy.name).increment(1);
 }

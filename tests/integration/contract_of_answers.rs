@@ -244,6 +244,21 @@ fn every_code_is_explained_where_it_is_listed() {
     assert!(explained > 40, "only {explained} codes were found");
 }
 
+/// Whoever is asked for a token may fail with one too often, wherever it is.
+#[test]
+fn where_a_token_is_asked_for_too_many_failures_are_answered() {
+    let document = document();
+    let paths = document["paths"].as_object().expect("there are paths").values();
+    let operations = paths.flat_map(|path| path.as_object().into_iter().flatten());
+    let answers = operations.map(|(_, operation)| &operation["responses"]);
+    let unauthenticated = json!({ "$ref": "#/components/responses/Unauthenticated" });
+    let mut asked = answers.filter(|answers| answers["401"] == unauthenticated).peekable();
+    assert!(asked.peek().is_some());
+    for answers in asked {
+        assert_eq!(answers["429"], json!({ "$ref": "#/components/responses/TooManyFailures" }), "{answers}");
+    }
+}
+
 /// An error without a list of codes would let any code pass.
 #[test]
 fn every_error_lists_its_codes() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::Answer;
@@ -180,6 +181,33 @@ async fn an_address_may_ask_for_so_much_before_anything_is_read() {
 }
 
 #[tokio::test]
+async fn who_polls_status_lists_too_often_uses_up_nothing_else() {
+    let limits = json!({ "address_status_lists_per_minute": 10, "address_requests_per_minute": 30 });
+    let scene = Scene::with(&behind_a_proxy(&limits)).await;
+    let account = scene.account("shares the address").await;
+    let here = "203.0.113.66";
+    let poll = async |from: &str, path: &str| {
+        scene.client.send(scene.client.request(Method::GET, path).header("x-forwarded-for", from)).await
+    };
+    for _ in 0..5 {
+        poll(here, "/status-lists").await.expect(200);
+        poll(here, "/status-lists/7").await.expect(404);
+    }
+    for path in ["/status-lists", "/status-lists/7"] {
+        assert_eq!(exceeded(poll(here, path).await).0, "address_status_lists", "{path}");
+    }
+    poll("203.0.113.67", "/status-lists").await.expect(200);
+    // Whoever gets tokens there has all of the address's requests left, and those use up none of the polls.
+    for _ in 0..30 {
+        scene.client.token_from(here, &account.client_id, &account.client_secret).await.expect(200);
+    }
+    let refused = scene.client.token_from(here, &account.client_id, &account.client_secret).await;
+    assert_eq!(exceeded(refused).0, "address");
+    scene.server.clock.push(Duration::from_secs(6));
+    poll(here, "/status-lists").await.expect(200);
+}
+
+#[tokio::test]
 async fn nobody_chooses_his_address_where_no_proxy_is_trusted() {
     let limits = json!({ "trusted_proxies": "192.0.2.1", "client_failures_per_minute": 2 });
     let scene = Scene::with(&limits).await;
@@ -210,7 +238,7 @@ async fn nobody_escapes_by_a_header_of_his_own() {
             ("client_id", account.client_id.as_str()),
             ("client_secret", secret),
         ];
-        let request = scene.client.request(reqwest::Method::POST, "/oauth2/token");
+        let request = scene.client.request(Method::POST, "/oauth2/token");
         scene.client.send(request.header(name, value).form(&form)).await
     };
     header("x-forwarded-for", "203.0.113.7", &account.client_secret).await.expect(200);
@@ -223,7 +251,7 @@ async fn nobody_escapes_by_a_header_of_his_own() {
     assert_eq!(exceeded(refused).0, "address_failures");
     let asked =
         [("token", "noise"), ("client_id", &account.client_id), ("client_secret", &other.client_secret)];
-    let request = scene.client.request(reqwest::Method::POST, "/oauth2/introspect");
+    let request = scene.client.request(Method::POST, "/oauth2/introspect");
     let refused = scene.client.send(request.header("forwarded", "for=unknown").form(&asked)).await;
     assert_eq!(exceeded(refused).0, "address_failures", "at every endpoint that authenticates");
     scene.server.clock.push(Duration::from_secs(13));

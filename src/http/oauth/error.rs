@@ -6,7 +6,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WW
 use actix_web::{Error, HttpResponse};
 use serde::Serialize;
 
-use super::ratelimit;
+use crate::http::ratelimit;
 use crate::issue::TokenError;
 
 /// The body of an error. Plain JSON: strict clients do not read `application/problem+json` here.

@@ -6,7 +6,6 @@ pub mod error;
 mod form;
 mod introspect;
 mod metadata;
-mod ratelimit;
 mod revoke;
 mod status_lists;
 mod token;

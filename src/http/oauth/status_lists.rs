@@ -1,16 +1,16 @@
 //! `GET /status-lists/{list}` (draft-ietf-oauth-status-list §8), and which lists there are (§9). Anybody may: a list says nothing
-//! of whom its bits are. So an address may ask for so much, as at the token endpoint.
+//! of whom its bits are. So an address may ask for so much, and that counts for nothing else.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::asked::count;
 use super::error::{plain, refuse};
 use crate::directory::Served;
-use crate::http::etag;
-use crate::issue::{TokenError, TokenIssuer};
+use crate::http::{etag, pacing};
+use crate::issue::TokenError;
+use crate::limits::Limits;
 use crate::token::status_list;
 use crate::verify::{StatusError, Verifier};
 
@@ -22,12 +22,12 @@ const MAX_AGE: &str = "public, max-age=5";
 /// One list, signed.
 pub(super) async fn get_list(
     request: HttpRequest,
-    issuer: web::Data<TokenIssuer>,
+    limits: web::Data<Limits>,
     verifier: web::Data<Verifier>,
     list: web::Path<String>,
 ) -> HttpResponse {
-    if let Err(error) = count(&request, &issuer) {
-        return refuse(&error, false);
+    if let Err(too_many) = limits.ask_for_list(pacing::origin(&request).address) {
+        return refuse(&too_many.into(), false);
     }
     // In one spelling only.
     let Some(list) = list.parse::<i64>().ok().filter(|number| number.to_string() == *list) else {
@@ -53,11 +53,11 @@ fn answer(request: &HttpRequest, list: &Served<String>) -> HttpResponse {
 /// Where all lists are.
 pub(super) async fn list_lists(
     request: HttpRequest,
-    issuer: web::Data<TokenIssuer>,
+    limits: web::Data<Limits>,
     verifier: web::Data<Verifier>,
 ) -> HttpResponse {
-    if let Err(error) = count(&request, &issuer) {
-        return refuse(&error, false);
+    if let Err(too_many) = limits.ask_for_list(pacing::origin(&request).address) {
+        return refuse(&too_many.into(), false);
     }
     match verifier.status_lists().await {
         Ok(lists) => {

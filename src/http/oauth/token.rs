@@ -7,10 +7,8 @@ use serde::Serialize;
 use super::body;
 use super::error::refuse;
 use super::form::TokenForm;
-use super::ratelimit;
 use crate::domain::origin::Origin;
-use crate::http::client_address::TrustedProxies;
-use crate::http::{client_certificate, dpop};
+use crate::http::{client_certificate, dpop, pacing, ratelimit};
 use crate::issue::{Grant, IssuedToken, TokenError, TokenIssuer, TokenRequest};
 
 /// RFC 6749 §5.1, RFC 8693 §2.2.1.
@@ -29,10 +27,9 @@ struct TokenAnswer {
 pub(super) async fn issue_token(
     request: HttpRequest,
     issuer: web::Data<TokenIssuer>,
-    proxies: web::Data<TrustedProxies>,
     body: web::Payload,
 ) -> HttpResponse {
-    let from = proxies.origin(&request);
+    let from = pacing::origin(&request);
     if let Err(error) = issuer.ask(from.address) {
         return refused(&error, false);
     }
