@@ -1,2 +1,2 @@
--- Forgets what has expired, of some accounts.
+-- Forgets what has expired, of some accounts; of how many.
 SELECT prune_revoked_tokens($1)

@@ -1,5 +1,7 @@
 //! Single tokens that were taken back (RFC 7009).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -10,8 +12,12 @@ use super::{Store, StoreError, Tx};
 pub const MOST_REVOKED_TOKENS: i64 = 1_000;
 /// The most of these that may be taken back by who acts for the account: the rest is left to itself.
 pub const MOST_REVOKED_BY_ACTORS: i64 = 100;
-/// The most accounts whose records are made anew at once because tokens have expired.
+/// The most accounts whose records are made anew at once because tokens have expired. All changes wait meanwhile.
 const PRUNED: i32 = 100;
+/// For how long they have their way before it goes on.
+const REST: Duration = Duration::from_millis(20);
+/// The most times that it goes on in one go: a million accounts, some minutes.
+const MOST_PARTS: u32 = 10_000;
 
 /// A token to take back.
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +73,20 @@ pub async fn revoke(
 }
 
 impl Store {
-    /// Forgets what has expired, a part of it.
+    /// Forgets what has expired, of some accounts after the others, until nothing is left or as much is done as is done in one go.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]; what was forgotten until then is.
     pub async fn prune_revoked_tokens(&self) -> Result<(), StoreError> {
         const PRUNE: &str = include_str!("../../sql/queries/revoked_token_prune.sql");
-        self.engine_query(PRUNE, &[&PRUNED]).await?;
+        for _ in 0..MOST_PARTS {
+            let rows = self.engine_query(PRUNE, &[&PRUNED]).await?;
+            let accounts: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+            if accounts == 0 {
+                break;
+            }
+            tokio::time::sleep(REST).await;
+        }
         Ok(())
     }
 }

@@ -233,6 +233,7 @@ impl Sync {
         tasks.spawn_local(vital().live(key_life.run(stop.clone())));
         tasks.spawn_local(rehashing::run(store.clone(), pepper, proved, stop.clone()));
         tasks.spawn_local(pruning::run(store.clone(), keep, stop.clone()));
+        tasks.spawn_local(pruning::forget_tokens(store.clone(), stop.clone()));
         tasks.spawn_local(pruning::forget_places(store.clone(), stop.clone()));
         Ok(Self { spread, first, stop, broken, tasks })
     }

@@ -21,7 +21,13 @@ pub(super) async fn run(store: Store, keep: usize, stop: CancellationToken) {
         if let Err(error) = store.prune_used_once().await {
             tracing::debug!(%error, "what was used once is forgotten the next time");
         }
-        if let Err(error) = store.prune_revoked_tokens().await {
+    }
+}
+
+/// Removes single tokens that were taken back and have expired: all of them, so nothing else waits for it.
+pub(super) async fn forget_tokens(store: Store, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        if let Some(Err(error)) = stop.run_until_cancelled(store.prune_revoked_tokens()).await {
             tracing::debug!(%error, "expired tokens that were taken back are forgotten the next time");
         }
     }

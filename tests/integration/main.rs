@@ -17,6 +17,7 @@ mod dev_command;
 mod dpop;
 mod dpop_forged;
 mod exchanged_tokens_die;
+mod expired_revocations;
 mod failures_under_v1;
 mod fapi_2;
 mod forged_jwts;
