@@ -44,7 +44,9 @@ pub struct AccessClaims {
     /// The product of that key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
-    /// The roles its account holds in the tenant (RFC 9068 §2.2.3.1).
+    /// The roles its account holds in the tenant; left out where there are none (RFC 9068 §2.2.3.1), for some verifiers take an
+    /// empty list for a mistake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
     /// What the subject proved itself by: when that is gone, online checks refuse the token.
     pub credential_id: CredentialId,

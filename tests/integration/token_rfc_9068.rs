@@ -90,15 +90,29 @@ async fn rfc_9068_section_2_2_a_management_token_names_no_key() {
             "iat",
             "iss",
             "jti",
-            "roles",
             "scope",
             "status",
             "sub",
             "tsg_id",
         ];
         assert_eq!(members(&read.claims), expected);
-        assert_eq!(read.claims["roles"], json!([]));
         assert!(names.insert(read.claims["jti"].to_string()), "RFC 7519 §4.1.7");
+    }
+}
+
+/// Verifiers that read them as RFC 9068 has it refuse an empty list.
+#[tokio::test]
+async fn rfc_9068_section_2_2_3_1_roles_are_named_where_there_are_any_and_left_out_where_there_are_none() {
+    let scene = Scene::new().await;
+    let (none, some) = (scene.account("none").await, scene.holder("some", &["iam.read"], json!("all")).await);
+    scene.heard().await;
+    for (account, roles) in [(&none, None), (&some, Some(json!(["some role"])))] {
+        let token = scene.token_of(account, &[]).await;
+        let read = read_token(&scene.client, &token, &scene.client.url).await;
+        assert_eq!(read.claims.get("roles"), roles.as_ref());
+        // Here the answer is always of one shape.
+        let me = scene.client.whoami(&token).await.expect(200).json();
+        assert_eq!(me["roles"], roles.unwrap_or_else(|| json!([])));
     }
 }
 

@@ -19,12 +19,6 @@ class ByKeys(JWTBearerTokenValidator):
     def get_jwks(self):
         return self.jwks
 
-    def authenticate_token(self, token_string):
-        """Authlib refuses the empty list that the roles of an account without any are, unless told."""
-        token = super().authenticate_token(token_string)
-        token.options["roles"]["allow_blank"] = True
-        return token
-
 
 class ByAsking(IntrospectTokenValidator):
     """A resource server that asks about every token."""
