@@ -21,7 +21,8 @@ impl Profile {
     /// Whether a client's assertion may be signed with it (FAPI 2.0 §5.4.1).
     #[must_use]
     pub fn allows_assertion(self, algorithm: AssertionAlgorithm) -> bool {
-        self == Self::Standard || algorithm != AssertionAlgorithm::RS256
+        use AssertionAlgorithm::{ES256, EdDSA, PS256};
+        self == Self::Standard || matches!(algorithm, PS256 | ES256 | EdDSA)
     }
 
     /// Whether access tokens may be signed with it (FAPI 2.0 §5.4.1).
@@ -46,8 +47,12 @@ mod tests {
 
     #[test]
     fn fapi_2_section_5_4_1_only_ps256_es256_and_eddsa() {
-        let assertions = AssertionAlgorithm::ALL.map(|algorithm| Profile::Fapi2.allows_assertion(algorithm));
-        assert_eq!(assertions, [false, true, true, true]);
+        let all = AssertionAlgorithm::ALL.into_iter();
+        let allowed: Vec<_> = all.filter(|algorithm| Profile::Fapi2.allows_assertion(*algorithm)).collect();
+        assert_eq!(
+            allowed,
+            [AssertionAlgorithm::PS256, AssertionAlgorithm::ES256, AssertionAlgorithm::EdDSA]
+        );
         let signatures = Algorithm::ALL.map(|algorithm| Profile::Fapi2.allows_signature(algorithm));
         assert_eq!(signatures, [false, true, true]);
         assert!(Profile::Fapi2.allows_signature(Profile::Fapi2.own_algorithm()));

@@ -20,6 +20,8 @@ pub enum PublicKey {
     },
     /// On P-256: the uncompressed point, `04 ‖ x ‖ y`.
     P256([u8; 65]),
+    /// The same on P-384.
+    P384([u8; 97]),
     /// Ed25519.
     Ed25519([u8; 32]),
 }
@@ -65,8 +67,8 @@ pub enum NoPublicKey {
     /// A number that begins with a zero is another spelling of the same number.
     #[error("{0} begins with a zero byte")]
     LeadingZero(&'static str),
-    /// Neither P-256 nor Ed25519.
-    #[error("crv must be P-256 for EC and Ed25519 for OKP")]
+    /// None of P-256, P-384 and Ed25519.
+    #[error("crv must be P-256 or P-384 for EC and Ed25519 for OKP")]
     Curve,
     /// Too easy to factor, or too dear to verify.
     #[error("an RSA key must have 2048 to 8192 bits")]
@@ -81,11 +83,14 @@ impl PublicKey {
     #[must_use]
     pub fn members(&self) -> PublicMembers {
         let base64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let ec = |crv: &str, point: &[u8]| {
+            let (x, y) = point[1..].split_at(point.len() / 2);
+            PublicMembers::Ec { crv: crv.into(), x: base64(x), y: base64(y) }
+        };
         match self {
             Self::Rsa { n, e } => PublicMembers::Rsa { n: base64(n), e: base64(e) },
-            Self::P256(point) => {
-                PublicMembers::Ec { crv: "P-256".into(), x: base64(&point[1..33]), y: base64(&point[33..]) }
-            }
+            Self::P256(point) => ec("P-256", point),
+            Self::P384(point) => ec("P-384", point),
             Self::Ed25519(key) => PublicMembers::Okp { crv: "Ed25519".into(), x: base64(key) },
         }
     }
@@ -114,12 +119,8 @@ impl TryFrom<PublicMembers> for PublicKey {
                 }
                 Ok(Self::Rsa { n, e })
             }
-            PublicMembers::Ec { crv, x, y } if crv == "P-256" => {
-                let mut point = [4; 65];
-                point[1..33].copy_from_slice(&exactly::<32>("x", &x)?);
-                point[33..].copy_from_slice(&exactly::<32>("y", &y)?);
-                Ok(Self::P256(point))
-            }
+            PublicMembers::Ec { crv, x, y } if crv == "P-256" => Ok(Self::P256(point::<65, 32>(&x, &y)?)),
+            PublicMembers::Ec { crv, x, y } if crv == "P-384" => Ok(Self::P384(point::<97, 48>(&x, &y)?)),
             PublicMembers::Okp { crv, x } if crv == "Ed25519" => Ok(Self::Ed25519(exactly("x", &x)?)),
             PublicMembers::Ec { .. } | PublicMembers::Okp { .. } => Err(NoPublicKey::Curve),
         }
@@ -138,6 +139,14 @@ fn number(name: &'static str, text: &str) -> Result<Vec<u8>, NoPublicKey> {
 fn exactly<const N: usize>(name: &'static str, text: &str) -> Result<[u8; N], NoPublicKey> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(NoPublicKey::Member(name))
+}
+
+/// SEC 1 §2.3.3, without compression.
+fn point<const LENGTH: usize, const HALF: usize>(x: &str, y: &str) -> Result<[u8; LENGTH], NoPublicKey> {
+    let mut point = [4; LENGTH];
+    point[1..=HALF].copy_from_slice(&exactly::<HALF>("x", x)?);
+    point[HALF + 1..].copy_from_slice(&exactly::<HALF>("y", y)?);
+    Ok(point)
 }
 
 impl PublicMembers {
@@ -179,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn a_point_is_read_as_it_was_written() {
+        let [x, y] = [1, 2].map(|byte| URL_SAFE_NO_PAD.encode([byte; 48]));
+        let members = PublicMembers::Ec { crv: "P-384".into(), x, y };
+        let key = PublicKey::try_from(members.clone()).expect("a key");
+        assert!(matches!(&key, PublicKey::P384(point) if point[0] == 4 && point[48] == 1 && point[49] == 2));
+        assert_eq!(key.members(), members);
+    }
+
+    #[test]
     fn rfc_7518_section_6_3_1_an_rsa_key_is_neither_small_nor_spelt_twice() {
         let mut n = vec![0xff; 256];
         assert!(rsa(&n, &[1, 0, 1]).is_ok() && rsa(&n, &[3]).is_ok());
@@ -201,7 +219,11 @@ mod tests {
             PublicKey::try_from(PublicMembers::Ec { crv: crv.into(), x: x.into(), y: y.into() })
         };
         assert!(ec("P-256", &x, &x).is_ok());
-        assert_eq!(ec("P-384", &x, &x), Err(NoPublicKey::Curve));
+        assert_eq!(ec("P-384", &x, &x), Err(NoPublicKey::Member("x")));
+        let longer = URL_SAFE_NO_PAD.encode([1; 48]);
+        assert!(ec("P-384", &longer, &longer).is_ok());
+        assert_eq!(ec("P-256", &longer, &longer), Err(NoPublicKey::Member("x")));
+        assert_eq!(ec("P-521", &longer, &longer), Err(NoPublicKey::Curve));
         assert_eq!(ec("P-256", &format!("{x}="), &x), Err(NoPublicKey::Member("x")));
         assert_eq!(ec("P-256", &x, &x[1..]), Err(NoPublicKey::Member("y")));
         let okp = PublicMembers::Okp { crv: "X25519".into(), x };

@@ -129,7 +129,7 @@ impl ClientKeyPart {
     pub fn bytes(&self) -> usize {
         let key = match &self.key {
             PublicKey::Rsa { n, e } => n.len() + e.len(),
-            PublicKey::P256(_) | PublicKey::Ed25519(_) => 0,
+            PublicKey::P256(_) | PublicKey::P384(_) | PublicKey::Ed25519(_) => 0,
         };
         size_of::<Self>() + self.kid.as_ref().map_or(0, String::len) + key
     }

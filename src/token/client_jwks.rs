@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +98,9 @@ pub enum NoClientKey {
     #[error("key_ops must be [\"verify\"], or left out")]
     Operations,
     /// RFC 7517 §4.4.
-    #[error("alg must be RS256 or PS256 for RSA, ES256 for EC, EdDSA or Ed25519 for OKP, or left out")]
+    #[error(
+        "alg must be RS256, RS384, RS512, PS256, PS384 or PS512 for RSA, ES256 for P-256, ES384 for P-384, EdDSA or Ed25519 for OKP, or left out"
+    )]
     Algorithm,
     /// RFC 7517 §4.5.
     #[error("kid must have 1 to 255 characters, none of them a control character")]
@@ -167,6 +169,7 @@ fn on_its_curve(key: &PublicKey) -> Result<(), NoClientKey> {
     let parsed = match key {
         PublicKey::Rsa { .. } => return Ok(()),
         PublicKey::P256(point) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point),
+        PublicKey::P384(point) => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point),
         PublicKey::Ed25519(key) => ParsedPublicKey::new(&ED25519, key),
     };
     parsed.map(drop).map_err(|_| NoClientKey::Point)
@@ -273,7 +276,7 @@ mod tests {
             assert_eq!(refused("key_ops", json!(["sign"])), NoClientKey::Operations);
             assert_eq!(refused("key_ops", json!(["verify", "verify"])), NoClientKey::Operations);
             assert_eq!(refused("kid", json!("")), NoClientKey::KeyId);
-            for alg in ["none", "HS256", "RS384", "ES256K", "rs256"] {
+            for alg in ["none", "HS256", "ES384", "ES512", "ES256K", "rs256"] {
                 assert_eq!(refused("alg", json!(alg)), NoClientKey::Algorithm, "{alg}");
             }
             assert_eq!(judge(&[with(&jwk, "key_ops", json!(["verify"]))]), Ok(1));

@@ -123,6 +123,9 @@ mod tests {
 
     use super::*;
 
+    const EVERYTHING: [&str; 10] =
+        ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519"];
+
     /// RFC 8414 §2 and §3.2
     #[test]
     fn the_oauth_document_names_what_is_there() {
@@ -137,14 +140,14 @@ mod tests {
                 "urn:ietf:params:oauth:grant-type:jwt-bearer",
             ],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
+            "token_endpoint_auth_signing_alg_values_supported": EVERYTHING,
             "introspection_endpoint": "https://id.example/oauth2/introspect",
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
+            "introspection_endpoint_auth_signing_alg_values_supported": EVERYTHING,
             "introspection_signing_alg_values_supported": ["RS256"],
             "revocation_endpoint": "https://id.example/oauth2/revoke",
             "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-            "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"],
+            "revocation_endpoint_auth_signing_alg_values_supported": EVERYTHING,
             "protected_resources": ["https://id.example"],
             "status_list_aggregation_endpoint": "https://id.example/status-lists",
             "response_types_supported": ["none"],

@@ -79,7 +79,7 @@ impl SigningKey {
         let unusable = |_: KeyRejected| UnusableKey { algorithm };
         let pair = KeyPair::from_pkcs8(algorithm, der).map_err(unusable)?;
         let public = pair.public_key().ok_or(UnusableKey { algorithm })?;
-        let verifying = VerifyingKey::new(public);
+        let verifying = VerifyingKey::new(algorithm, public);
         Ok(Self {
             start: start(ACCESS_TOKEN_TYPE, &verifying),
             signature_length: encoded_length(pair.signature_bytes()),

@@ -2,10 +2,9 @@
 //!
 //! The key decides the algorithm. There is no way to ask a key to verify with another one.
 
-use ring::rsa::PublicKeyComponents;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Serialize;
 
+use super::assertion::is_signed;
 use super::rejected::Rejected;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::public_key::{PublicKey, PublicMembers};
@@ -14,6 +13,7 @@ use crate::domain::public_key::{PublicKey, PublicMembers};
 #[derive(Clone, Debug)]
 pub struct VerifyingKey {
     kid: String,
+    algorithm: Algorithm,
     public: PublicKey,
 }
 
@@ -30,9 +30,10 @@ pub struct Jwk {
 }
 
 impl VerifyingKey {
-    pub(super) fn new(public: PublicKey) -> Self {
+    /// Of a key of ours; with an algorithm of another kind it verifies nothing.
+    pub(super) fn new(algorithm: Algorithm, public: PublicKey) -> Self {
         let kid = public.members().thumbprint();
-        Self { kid, public }
+        Self { kid, algorithm, public }
     }
 
     /// The key's name: its RFC 7638 thumbprint, so that equal keys have equal names everywhere.
@@ -44,11 +45,7 @@ impl VerifyingKey {
     /// The only algorithm this key verifies.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        match self.public {
-            PublicKey::Rsa { .. } => Algorithm::RS256,
-            PublicKey::P256(_) => Algorithm::ES256,
-            PublicKey::Ed25519(_) => Algorithm::EdDSA,
-        }
+        self.algorithm
     }
 
     /// The key for a JWKS.
@@ -67,16 +64,11 @@ impl VerifyingKey {
     /// # Errors
     /// [`Rejected::BadSignature`]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Rejected> {
-        match &self.public {
-            PublicKey::Rsa { n, e } => {
-                PublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-            }
-            PublicKey::P256(point) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
-            }
-            PublicKey::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key).verify(message, signature),
+        if is_signed(&self.public, self.algorithm.into(), message, signature) {
+            Ok(())
+        } else {
+            Err(Rejected::BadSignature)
         }
-        .map_err(|_| Rejected::BadSignature)
     }
 }
 
@@ -92,7 +84,7 @@ mod tests {
     fn the_ed25519_key_signature_and_thumbprint_are_those_of_the_rfc() {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         let bytes = URL_SAFE_NO_PAD.decode(x).unwrap().try_into().unwrap();
-        let key = VerifyingKey::new(PublicKey::Ed25519(bytes));
+        let key = VerifyingKey::new(Algorithm::EdDSA, PublicKey::Ed25519(bytes));
         assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 
         let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
-use crate::support::client_key::{ClientKey, account_with, ask, claims, jwks_path, put};
+use crate::support::client_key::{ALGORITHMS, ClientKey, account_with, ask, claims, jwks_path, put};
 use crate::support::scene::Scene;
 use crate::support::stores::run_sql;
 
@@ -24,7 +24,7 @@ async fn every_account_has_a_set_that_is_empty_until_somebody_fills_it() {
         "keys": [], "jwks_uri": null, "last_used_at": null, "last_used_address": null, "last_used_network": null,
     });
     assert_eq!((empty.json(), empty.header("etag")), (nothing, "\"0\""));
-    let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(ClientKey::new);
+    let keys = ALGORITHMS.map(ClientKey::new);
     let jwks: Vec<&Value> = keys.iter().map(|key| &key.jwk).collect();
     let body = json!({ "keys": jwks });
     let filled = scene.send(Method::PUT, &path, &[("if-match", "\"0\"")], Some(&body)).await.expect(200);

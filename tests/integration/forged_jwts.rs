@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::Answer;
-use crate::support::client_key::{ClientKey, account_with, ask, claims, fresh_jti, now};
+use crate::support::client_key::{ALGORITHMS, ClientKey, account_with, ask, claims, fresh_jti, now};
 use crate::support::exchange::{ACCESS_TOKEN, exchange};
 use crate::support::forged::{Kind, Twist};
 use crate::support::issuer_key::issuer_key;
@@ -261,7 +261,7 @@ async fn rfc_8725_section_3_none_of_hundreds_of_forged_jwts_is_accepted_anywhere
     for alg in ["RS256", "ES256", "EdDSA"] {
         signers.push(issuer_key(&scene, alg).await);
     }
-    for alg in ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"] {
+    for alg in ALGORITHMS.into_iter().chain(["Ed25519"]) {
         let key = ClientKey::new(alg);
         let account = account_with(&scene, &format!("forged {alg}"), &[&key]).await;
         clients.push((key, account));

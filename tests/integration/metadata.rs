@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
-use crate::support::client_key::{ClientKey, account_with, ask};
+use crate::support::client_key::{ALGORITHMS, ClientKey, account_with, ask};
 use crate::support::exchange;
 use crate::support::scene::Scene;
 use crate::support::workload::{JWT_BEARER_GRANT, Trusting, github};
@@ -164,8 +164,9 @@ async fn rfc_8414_section_2_the_algorithms_of_assertions_that_are_named_work_and
     let scene = Scene::new().await;
     let document = get(&scene.client, OAUTH).await.json();
     let named = strings(&document["token_endpoint_auth_signing_alg_values_supported"]);
-    let keys = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"].map(ClientKey::new);
-    let account = account_with(&scene, "asserts", &keys.each_ref()).await;
+    let all = ALGORITHMS.into_iter().chain(["Ed25519"]);
+    let keys: Vec<ClientKey> = all.map(ClientKey::new).collect();
+    let account = account_with(&scene, "asserts", &keys.iter().collect::<Vec<_>>()).await;
     for key in &keys {
         let assertion = key.assertion(&account.client_id, &scene.client.url);
         let expected = if named.contains(key.alg) { 200 } else { 401 };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Answer;
 use crate::support::client_key::{
-    ClientKey, JWT_BEARER, account_with, ask, ask_with, claims, fresh_jti, now, put,
+    ALGORITHMS, ClientKey, JWT_BEARER, account_with, ask, ask_with, claims, fresh_jti, now, put,
 };
 use crate::support::process::Process;
 use crate::support::refused::{assert_alike, assert_refused};
@@ -84,8 +84,8 @@ fn merge(whole: &mut Value, change: &Value) {
 #[tokio::test]
 async fn rfc_7523_section_2_2_a_token_for_an_assertion_of_each_algorithm() {
     let scene = Scene::with(&json!({ "issuer": ISSUER })).await;
-    let keys = ["RS256", "PS256", "ES256", "EdDSA"].map(ClientKey::new);
-    let account = account_with(&scene, "walks", &[&keys[0], &keys[1], &keys[2], &keys[3]]).await;
+    let keys = ALGORITHMS.map(ClientKey::new);
+    let account = account_with(&scene, "walks", &keys.each_ref()).await;
     for key in &keys {
         let issued = ask(&scene.client, &key.assertion(&account.client_id, ISSUER)).await.expect(200);
         let whoami = scene.client.whoami(&issued.text("access_token")).await.expect(200);
@@ -375,9 +375,11 @@ async fn rfc_8725_section_3_1_the_key_decides_the_algorithm() {
     // Signed as it says, and bound to another one by its owner.
     let account = &client.account;
     let mut bound = client.key.jwk.clone();
-    bound["alg"] = json!("RS256");
-    put(&client.scene, account, &json!({ "keys": [bound] })).await.expect(200);
-    client.ask(&client.key.assertion(&account.client_id, ISSUER)).await.expect(401);
+    for alg in ["RS256", "PS384", "PS512"] {
+        bound["alg"] = json!(alg);
+        put(&client.scene, account, &json!({ "keys": [bound] })).await.expect(200);
+        client.ask(&client.key.assertion(&account.client_id, ISSUER)).await.expect(401);
+    }
 }
 
 /// The twin of the audience: without the check, what was meant for another server is taken.

@@ -1,17 +1,19 @@
 //! What the tokens of each kind of issuer look like, and that no other token of theirs passes for one (RFC 8725 §3.12).
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::client_key::now;
+use crate::support::client_key::{ALGORITHMS, ClientKey, now};
 use crate::support::refused::assert_alike;
 use crate::support::workload::{
-    Kind, Trusting, aws, azure, github, google, kinds, kubernetes, refuses, rules_path, spiffe, takes, whoami,
+    Kind, Trusting, aws, azure, generic, github, google, kinds, kubernetes, refuses, rules_path, spiffe,
+    takes, whoami,
 };
 
 #[tokio::test]
 async fn rfc_7523_section_2_a_token_for_what_each_kind_of_issuer_says() {
     for (kind, alg) in
-        kinds().into_iter().zip(["RS256", "RS256", "RS256", "ES256", "PS256", "Ed25519", "EdDSA"])
+        kinds().into_iter().zip(["RS256", "RS256", "RS256", "ES384", "PS256", "RS512", "Ed25519"])
     {
         let trusting = Trusting::new(kind, alg).await;
         let rules = trusting.scene.get(&rules_path(&trusting.account)).await.json();
@@ -33,7 +35,7 @@ async fn rfc_7523_section_3_4_to_3_6_its_time_is_now_and_no_longer_than_its_kind
         };
         let dated = kind.name != "spiffe";
         let nbf = kind.claims.get("nbf").is_some();
-        let trusting = Trusting::new(kind, "EdDSA").await;
+        let trusting = Trusting::new(kind, "ES256").await;
         let mut changes = vec![
             json!({ "exp": null }),
             json!({ "exp": now() - 1 }),
@@ -129,7 +131,7 @@ async fn rfc_8725_section_3_11_and_3_12_a_token_of_another_kind_is_none() {
         ),
     ];
     for (kind, mut changes) in table {
-        let trusting = Trusting::new(kind, "EdDSA").await;
+        let trusting = Trusting::new(kind, "ES256").await;
         for (name, value) in [
             ("scope", json!("read")),
             ("scp", json!(["read"])),
@@ -182,4 +184,23 @@ async fn a_jwt_svid_is_its_trust_domain_s_whatever_it_calls_its_issuer() {
     header["typ"] = json!("JOSE");
     trusting.ask(&trusting.key.sign(&header, &trusting.claims())).await.expect(200);
     refuses(&trusting, &[json!({ "sub": "spiffe://acme.example/ns/dev/sa/deployer" })]).await;
+}
+
+/// What those sign with is up to them; JWT-SVID §2.1 leaves less room.
+#[tokio::test]
+async fn rfc_7518_section_3_1_issuers_sign_with_what_they_have_and_jwt_svids_not_with_eddsa() {
+    for kind in [generic(), spiffe()] {
+        let mut trusting = Trusting::new(kind, "ES256").await;
+        let keys = ALGORITHMS.map(ClientKey::new);
+        let body = json!({ "keys": keys.each_ref().map(|key| &key.jwk) });
+        let path = trusting.issuer_path();
+        trusting.scene.send(Method::PATCH, &path, &[("if-match", "*")], Some(&body)).await.expect(200);
+        for key in keys {
+            trusting.key = key;
+            let refused = trusting.kind.name == "spiffe" && trusting.key.alg == "EdDSA";
+            let answer = trusting.ask(&trusting.good()).await;
+            let expected = if refused { 401 } else { 200 };
+            assert_eq!(answer.status, expected, "{} {}", trusting.kind.name, trusting.key.alg);
+        }
+    }
 }

@@ -69,7 +69,7 @@ impl Assertion {
     /// What it says it is signed with.
     #[must_use]
     pub fn algorithm(&self) -> AssertionAlgorithm {
-        self.signed.algorithm
+        self.signed.algorithm()
     }
 
     /// Its own name, not to be seen twice.

@@ -5,7 +5,9 @@
 
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
 use serde_json::Value;
 
@@ -44,6 +46,12 @@ impl Signed {
         let (algorithm, kid) = read_header(&header, types)?;
         let claims = Claims::read(&payload)?;
         Ok((Self { text: signed.to_owned(), signature, algorithm, kid }, claims))
+    }
+
+    /// What it says it is signed with.
+    #[must_use]
+    pub fn algorithm(&self) -> AssertionAlgorithm {
+        self.algorithm
     }
 
     /// The key of these that has signed it: the one that it names, or any when it names none.
@@ -91,14 +99,15 @@ pub(in crate::token) fn is_signed(
     signature: &[u8],
 ) -> bool {
     let verified = match (key, algorithm) {
-        (PublicKey::Rsa { n, e }, AssertionAlgorithm::RS256) => {
-            PublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-        }
-        (PublicKey::Rsa { n, e }, AssertionAlgorithm::PS256) => {
-            PublicKeyComponents { n, e }.verify(&RSA_PSS_2048_8192_SHA256, message, signature)
+        (PublicKey::Rsa { n, e }, _) => {
+            let Some(scheme) = rsa_scheme(algorithm) else { return false };
+            PublicKeyComponents { n, e }.verify(scheme, message, signature)
         }
         (PublicKey::P256(point), AssertionAlgorithm::ES256) => {
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+        }
+        (PublicKey::P384(point), AssertionAlgorithm::ES384) => {
+            UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(message, signature)
         }
         (PublicKey::Ed25519(key), AssertionAlgorithm::EdDSA) => {
             UnparsedPublicKey::new(&ED25519, key).verify(message, signature)
@@ -106,6 +115,19 @@ pub(in crate::token) fn is_signed(
         _ => return false,
     };
     verified.is_ok()
+}
+
+/// RFC 7518 §3.3 and §3.5.
+fn rsa_scheme(algorithm: AssertionAlgorithm) -> Option<&'static RsaParameters> {
+    match algorithm {
+        AssertionAlgorithm::RS256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+        AssertionAlgorithm::RS384 => Some(&RSA_PKCS1_2048_8192_SHA384),
+        AssertionAlgorithm::RS512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+        AssertionAlgorithm::PS256 => Some(&RSA_PSS_2048_8192_SHA256),
+        AssertionAlgorithm::PS384 => Some(&RSA_PSS_2048_8192_SHA384),
+        AssertionAlgorithm::PS512 => Some(&RSA_PSS_2048_8192_SHA512),
+        AssertionAlgorithm::ES256 | AssertionAlgorithm::ES384 | AssertionAlgorithm::EdDSA => None,
+    }
 }
 
 fn read_header(json: &[u8], types: &[&str]) -> Result<(AssertionAlgorithm, Option<String>), BadAssertion> {

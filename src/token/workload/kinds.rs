@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::WorkloadToken;
+use crate::domain::assertion::AssertionAlgorithm;
 use crate::domain::trust::{IssuerKind, TrustedIssuerPart, spiffe_id};
 
 /// What a token says that is for something else.
@@ -42,7 +43,7 @@ pub(super) fn is_of(token: &WorkloadToken, issuer: &TrustedIssuerPart) -> bool {
         IssuerKind::Google => is_google(token),
         IssuerKind::Aws => is_aws(token),
         IssuerKind::Azure => is_azure(token, issuer),
-        IssuerKind::Spiffe => spiffe_id(token.subject()).is_some(),
+        IssuerKind::Spiffe => is_spiffe(token),
         IssuerKind::Generic => true,
     }
 }
@@ -84,6 +85,11 @@ fn is_aws(token: &WorkloadToken) -> bool {
     // arn:<partition>:<service>:<region>:<account>:<resource>
     let mut arn = token.subject().split(':');
     arn.next() == Some("arn") && account.is_some() && arn.nth(3) == account && text(claims, "jti").is_some()
+}
+
+/// JWT-SVID §2.1 names the algorithms, and those of RFC 8037 are not among them: what is signed with one is to be refused.
+fn is_spiffe(token: &WorkloadToken) -> bool {
+    spiffe_id(token.subject()).is_some() && token.signed().algorithm() != AssertionAlgorithm::EdDSA
 }
 
 /// Of an application or managed identity, in the directory that its issuer is of. A person's has another `sub`, and a scope.

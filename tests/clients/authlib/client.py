@@ -25,6 +25,7 @@ CLIENT_SECRET = os.environ["CARNET_CLIENT_SECRET"]
 CERTIFICATE_FILE = os.environ.get("CARNET_CLIENT_CERTIFICATE_FILE")
 ACCOUNTS = f"{URL}/v1/tenants/{TSG_ID}/service-accounts"
 TIMEOUT_SECONDS = 10
+RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 
 
 def fetch(url):
@@ -51,12 +52,13 @@ def read(token, issuer, keys, client_id=CLIENT_ID):
     decoded = jwt.decode(token, keys, algorithms=["RS256"])
     assert decoded.header["typ"] == "at+jwt", decoded.header
     assert decoded.header["kid"], decoded.header
-    rules = {name: {"essential": True} for name in ("exp", "iat", "jti", "scope", "roles", "credential_id")}
+    rules = {name: {"essential": True} for name in ("exp", "iat", "jti", "scope", "credential_id")}
     rules["iss"] = {"essential": True, "value": issuer}
     rules["aud"] = {"essential": True, "value": issuer}
     rules["sub"] = rules["client_id"] = {"essential": True, "value": client_id}
     rules["tsg_id"] = {"essential": True, "value": TSG_ID}
-    rules["scope"]["allow_blank"] = rules["roles"]["allow_blank"] = True
+    rules["roles"] = {"essential": client_id == CLIENT_ID}
+    rules["scope"]["allow_blank"] = True
     jwt.JWTClaimsRegistry(**rules).validate(decoded.claims)
     return decoded.claims
 
@@ -147,9 +149,10 @@ def main():
         walk(metadata, keys, by_secret(metadata, method, named), named, audience)
         be_refused(metadata, by_secret(metadata, method, None, wrong))
 
-    rsa, ec, okp = RSAKey.generate_key(2048), ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519")
-    put_keys(session, [rsa, ec, okp])
-    for algorithm, key in (("RS256", rsa), ("PS256", rsa), ("ES256", ec), ("EdDSA", okp)):
+    rsa, okp = RSAKey.generate_key(2048), OKPKey.generate_key("Ed25519")
+    ec, ec384 = ECKey.generate_key("P-256"), ECKey.generate_key("P-384")
+    put_keys(session, [rsa, ec, ec384, okp])
+    for algorithm, key in (*((name, rsa) for name in RSA), ("ES256", ec), ("ES384", ec384), ("EdDSA", okp)):
         walk(metadata, keys, by_key(metadata, algorithm, key, None), None, metadata["issuer"])
         walk(metadata, keys, by_key(metadata, algorithm, key, named), named, audience)
         be_refused(metadata, by_key(metadata, algorithm, key, None, aud=metadata["token_endpoint"]))

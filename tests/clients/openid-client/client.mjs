@@ -43,10 +43,14 @@ for (const algorithm of ['oauth2', 'oidc']) {
 
 // Keys of its own, of each kind. openid-client takes the issuer for the audience and one minute for the lifetime, as they should be, and
 // calls Ed25519 by the name of RFC 9864.
+const rsa = (name, hash) => ({ name, hash, modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) })
 const kinds = {
-  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
-  PS256: { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
+  RS256: rsa('RSASSA-PKCS1-v1_5', 'SHA-256'),
+  RS512: rsa('RSASSA-PKCS1-v1_5', 'SHA-512'),
+  PS256: rsa('RSA-PSS', 'SHA-256'),
+  PS384: rsa('RSA-PSS', 'SHA-384'),
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  ES384: { name: 'ECDSA', namedCurve: 'P-384' },
   Ed25519: { name: 'Ed25519' },
 }
 const pairs = {}

@@ -23,7 +23,7 @@ export async function verify(token, metadata, id = clientId) {
     issuer: metadata.issuer,
     audience: metadata.issuer,
     subject: id,
-    requiredClaims: ['exp', 'iat', 'jti', 'client_id', 'scope', 'tsg_id', 'roles', 'credential_id'],
+    requiredClaims: ['exp', 'iat', 'jti', 'client_id', 'scope', 'tsg_id', 'credential_id'],
   })
   assert.equal(payload.client_id, id)
   assert.equal(payload.tsg_id, tsgId)

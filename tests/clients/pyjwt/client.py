@@ -88,9 +88,11 @@ def main():
     pairs = {
         "RS256": rsa_key,
         "ES256": ec.generate_private_key(ec.SECP256R1()),
+        "ES384": ec.generate_private_key(ec.SECP384R1()),
         "EdDSA": ed25519.Ed25519PrivateKey.generate(),
-        "PS256": rsa.generate_private_key(65537, 2048),
     }
+    for algorithm in ("RS384", "RS512", "PS256", "PS384", "PS512"):
+        pairs[algorithm] = rsa.generate_private_key(65537, 2048)
     # PyJWT calls Ed25519 by the name of RFC 8037 alone.
     assert set(pairs) == set(metadata["token_endpoint_auth_signing_alg_values_supported"]) - {"Ed25519"}, metadata
     put_keys(token, pairs)

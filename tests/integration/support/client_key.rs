@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,6 +22,10 @@ use super::scene::{Account, Scene};
 /// The type of every assertion (RFC 7523 §2.2).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Everything that others may sign with.
+pub const ALGORITHMS: [&str; 9] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A key pair for one algorithm.
@@ -32,7 +38,7 @@ pub struct ClientKey {
 
 enum Pair {
     Rsa(RsaKeyPair),
-    P256(EcdsaKeyPair),
+    Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -43,12 +49,27 @@ pub fn base64(bytes: impl AsRef<[u8]>) -> String {
 impl ClientKey {
     pub fn new(alg: &'static str) -> Self {
         let kind = match alg {
-            "RS256" | "PS256" => Algorithm::RS256,
+            "ES384" => return Self::p384(),
             "Ed25519" => Algorithm::EdDSA,
+            rsa if rsa_encoding(rsa).is_some() => Algorithm::RS256,
             other => other.parse().expect("an algorithm"),
         };
         let (_, der) = SigningKey::generate(kind).expect("a key");
         Self::of(alg, kind, &der)
+    }
+
+    fn p384() -> Self {
+        let scheme = &ECDSA_P384_SHA384_FIXED_SIGNING;
+        let der = EcdsaKeyPair::generate_pkcs8(scheme, &SystemRandom::new()).expect("a key");
+        let pair = EcdsaKeyPair::from_pkcs8(scheme, der.as_ref()).expect("P-384");
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(48);
+        let (x, y) = (base64(x), base64(y));
+        // RFC 7638 §3.2
+        let canonical = format!(r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        let kid = base64(digest(&SHA256, canonical.as_bytes()));
+        let jwk =
+            json!({ "kty": "EC", "crv": "P-384", "x": x, "y": y, "kid": kid, "alg": "ES384", "use": "sig" });
+        Self { alg: "ES384", jwk, pair: Pair::Ec(pair) }
     }
 
     /// The key that somebody has made and kept as PKCS#8.
@@ -57,7 +78,7 @@ impl ClientKey {
         let pair = match kind {
             Algorithm::RS256 => Pair::Rsa(RsaKeyPair::from_pkcs8(der).expect("RSA")),
             Algorithm::ES256 => {
-                Pair::P256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).expect("P-256"))
+                Pair::Ec(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).expect("P-256"))
             }
             Algorithm::EdDSA => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).expect("Ed25519")),
         };
@@ -102,15 +123,26 @@ impl ClientKey {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                let padding: &'static dyn aws_lc_rs::signature::RsaEncoding =
-                    if self.alg == "PS256" { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
-                pair.sign(padding, &random, signed.as_bytes(), &mut signature).expect("signed");
+                let encoding = rsa_encoding(self.alg).expect("an RSA algorithm");
+                pair.sign(encoding, &random, signed.as_bytes(), &mut signature).expect("signed");
                 signature
             }
-            Pair::P256(pair) => pair.sign(&random, signed.as_bytes()).expect("signed").as_ref().to_vec(),
+            Pair::Ec(pair) => pair.sign(&random, signed.as_bytes()).expect("signed").as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.sign(signed.as_bytes()).as_ref().to_vec(),
         }
     }
+}
+
+fn rsa_encoding(alg: &str) -> Option<&'static dyn RsaEncoding> {
+    Some(match alg {
+        "RS256" => &RSA_PKCS1_SHA256,
+        "RS384" => &RSA_PKCS1_SHA384,
+        "RS512" => &RSA_PKCS1_SHA512,
+        "PS256" => &RSA_PSS_SHA256,
+        "PS384" => &RSA_PSS_SHA384,
+        "PS512" => &RSA_PSS_SHA512,
+        _ => return None,
+    })
 }
 
 /// The time now, as clients know it.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::client_key::{ClientKey, base64};
+use super::client_key::{ALGORITHMS, ClientKey, base64};
 
 /// Changes the claims of a good JWT into those of a bad one.
 pub type Twist = fn(&mut Value);
@@ -116,9 +116,7 @@ impl Workshop<'_> {
         for (what, forged) in made {
             self.add(&what, forged);
         }
-        for alg in
-            ["RS256", "PS256", "ES256", "EdDSA", "Ed25519", "ES384", "RS512", "Ed448", "ES256K", "rs256"]
-        {
+        for alg in ALGORITHMS.into_iter().chain(["Ed25519", "ES512", "Ed448", "ES256K", "rs256"]) {
             // Others may call one algorithm by either name (RFC 9864 §2.2); we ourselves do not.
             let ed25519 = |name| self.kind.typ != "at+jwt" && ["EdDSA", "Ed25519"].contains(&name);
             if alg != key.alg && !(ed25519(alg) && ed25519(key.alg)) {
