@@ -51,6 +51,9 @@ pub struct Record {
     /// What it is known by when it shows a certificate. Left out likewise.
     #[serde(default, skip_serializing_if = "ClientCertificates::is_empty")]
     pub client_certificates: ClientCertificates,
+    /// Whether it gets tokens with a proof of possession only (RFC 9449 §5.2). Left out where it is not so, as by programs of before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dpop_bound: bool,
     /// Who may act for it (RFC 8693), by `client_id`. Left out where nobody may, as by programs of before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub may_act: Vec<String>,

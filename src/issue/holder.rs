@@ -47,8 +47,14 @@ impl TokenIssuer {
 }
 
 impl Holder<'_> {
-    /// What the token says of it (RFC 7800 §3.1). A client whose tokens are bound to its certificate gets none without.
+    /// What the token says of it (RFC 7800 §3.1). A client whose tokens are bound to its certificate gets none without, and
+    /// neither does one without a proof whose tokens are bound to a key (RFC 9449 §5.2).
     pub fn confirmation(&self, record: &Record) -> Result<Option<Confirmation>, TokenError> {
+        if record.dpop_bound && self.proof.is_none() {
+            return Err(TokenError::InvalidRequest(
+                "The tokens of this client are bound to a key: send a DPoP proof",
+            ));
+        }
         let wanted = record.client_certificates.bound;
         if wanted && self.certificate.is_none() {
             return Err(TokenError::InvalidRequest(

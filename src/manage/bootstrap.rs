@@ -124,6 +124,7 @@ async fn insert_administrator(
         client_id,
         description: Some("Made with the tenant"),
         contact_email: None,
+        dpop_bound: false,
         created_by: ACTOR,
     };
     fresh(service_accounts::insert(tx, &account).await?)?;

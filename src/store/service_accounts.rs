@@ -26,6 +26,9 @@ pub struct ServiceAccount {
     pub contact_email: Option<String>,
     /// Whether it may authenticate.
     pub enabled: bool,
+    /// Whether it gets tokens with a proof of possession only (RFC 9449 §5.2).
+    #[serde(rename = "dpop_bound_access_tokens")]
+    pub dpop_bound: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// Raised by every change.
@@ -43,6 +46,7 @@ impl ServiceAccount {
             description: row.try_get("description")?,
             contact_email: row.try_get("contact_email")?,
             enabled: row.try_get("enabled")?,
+            dpop_bound: row.try_get("dpop_bound")?,
             created_at: row.try_get("created_at")?,
             revision: row.try_get("revision")?,
         })
@@ -64,6 +68,8 @@ pub struct NewServiceAccount<'a> {
     pub description: Option<&'a str>,
     /// Whom to ask about it.
     pub contact_email: Option<&'a str>,
+    /// Whether it gets tokens with a proof of possession only.
+    pub dpop_bound: bool,
     /// Who makes it.
     pub created_by: &'a str,
 }
@@ -117,15 +123,23 @@ pub async fn insert(tx: &mut Tx, account: &NewServiceAccount<'_>) -> Result<Inse
     if tx.run(CREDENTIAL, &[&a.tsg_id.as_str(), &a.client_id]).await? == 0 {
         return Ok(Inserted::AlreadyThere);
     }
-    let columns: super::Params<'_> =
-        &[&a.tsg_id.as_str(), &a.id, &a.name, &a.client_id, &a.description, &a.contact_email, &a.created_by];
+    let columns: super::Params<'_> = &[
+        &a.tsg_id.as_str(),
+        &a.id,
+        &a.name,
+        &a.client_id,
+        &a.description,
+        &a.contact_email,
+        &a.created_by,
+        &a.dpop_bound,
+    ];
     tx.run(ACCOUNT, columns).await?;
     tx.touch(a.client_id);
     Ok(Inserted::New)
 }
 
-/// Writes what may change of an account that is held for change, as a new revision. Touches its
-/// credential when `enabled` is another than before.
+/// Writes what may change of an account that is held for change, as a new revision. Touches its credential when what it may do
+/// is another than before; where that is less, it is a withdrawal.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -135,11 +149,19 @@ pub async fn update(
     after: &ServiceAccount,
 ) -> Result<Changed, StoreError> {
     const UPDATE: &str = include_str!("../../sql/queries/service_account_update_one.sql");
-    let columns: super::Params<'_> =
-        &[&after.tsg_id.as_str(), &after.id, &after.description, &after.contact_email, &after.enabled];
+    let columns: super::Params<'_> = &[
+        &after.tsg_id.as_str(),
+        &after.id,
+        &after.description,
+        &after.contact_email,
+        &after.enabled,
+        &after.dpop_bound,
+    ];
     let changed = Changed::from_count(tx.run(UPDATE, columns).await?);
-    if before.enabled != after.enabled {
-        if after.enabled { tx.touch(&after.client_id) } else { tx.withdraw(&after.client_id) }
+    if before.enabled && !after.enabled || !before.dpop_bound && after.dpop_bound {
+        tx.withdraw(&after.client_id);
+    } else if (before.enabled, before.dpop_bound) != (after.enabled, after.dpop_bound) {
+        tx.touch(&after.client_id);
     }
     Ok(changed)
 }

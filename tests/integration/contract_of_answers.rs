@@ -60,6 +60,7 @@ fn account() -> Answer {
         "description": null,
         "contact_email": "builds@acme.example",
         "enabled": true,
+        "dpop_bound_access_tokens": false,
         "created_at": "2026-11-22T08:30:00.123456Z",
         "secrets": [{
             "credential_id": "4Zq0bT7mXc2LkP9d",

@@ -15,6 +15,7 @@ mod client_keys_elsewhere;
 mod contract_of_answers;
 mod dev_command;
 mod dpop;
+mod dpop_bound_accounts;
 mod dpop_forged;
 mod exchanged_tokens_die;
 mod expired_revocations;

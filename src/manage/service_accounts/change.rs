@@ -37,10 +37,14 @@ pub struct ServiceAccountChange {
     #[garde(skip)]
     #[serde(default, deserialize_with = "text::given")]
     pub enabled: Option<bool>,
+    /// Whether it gets tokens with a proof of possession only (RFC 9449 §5.2).
+    #[garde(skip)]
+    #[serde(default, deserialize_with = "text::given")]
+    pub dpop_bound_access_tokens: Option<bool>,
 }
 
 impl Manage {
-    /// Changes an account. Switching it off waits until nobody accepts it.
+    /// Changes an account. Switching it off waits until nobody accepts it, and binding its tokens until nobody gives it others.
     ///
     /// # Errors
     /// [`ManageError`]: `stale_etag`, and what every use case may say.
@@ -64,13 +68,16 @@ impl Manage {
                 if service_accounts::update(tx, &before, &after).await? == Changed::NotThere {
                     return Err(ManageError::NotFound);
                 }
-                let details = json!({ "enabled": after.enabled });
+                let details =
+                    json!({ "enabled": after.enabled, "dpop_bound_access_tokens": after.dpop_bound });
                 record(tx, caller, tsg_id, "service_account.update", &id.to_string(), details).await?;
             }
-            // Who asks again to switch it off waits for the change that did so.
-            let told = match change.enabled {
-                Some(false) => receipts::name_of_credential(tx, tsg_id, &before.client_id).await?,
-                _ => None,
+            // Who asks again to take something away waits for the change that did so.
+            let takes_away = change.enabled == Some(false) || change.dpop_bound_access_tokens == Some(true);
+            let told = if takes_away {
+                receipts::name_of_credential(tx, tsg_id, &before.client_id).await?
+            } else {
+                None
             };
             Ok((read(tx, tsg_id, id).await?, told))
         };
@@ -145,6 +152,7 @@ fn changed(before: &ServiceAccount, change: &ServiceAccountChange) -> ServiceAcc
         after.contact_email.clone_from(contact_email);
     }
     after.enabled = change.enabled.unwrap_or(before.enabled);
+    after.dpop_bound = change.dpop_bound_access_tokens.unwrap_or(before.dpop_bound);
     after
 }
 
@@ -165,7 +173,7 @@ mod tests {
         assert_eq!(change("{}").description, None);
         assert_eq!(change(r#"{"description":null}"#).description, Some(None));
         assert_eq!(change(r#"{"description":"x"}"#).description, Some(Some("x".into())));
-        for bad in [r#"{"name":"x"}"#, r#"{"enabled":null}"#] {
+        for bad in [r#"{"name":"x"}"#, r#"{"enabled":null}"#, r#"{"dpop_bound_access_tokens":null}"#] {
             assert!(serde_json::from_str::<ServiceAccountChange>(bad).is_err(), "{bad}");
         }
     }

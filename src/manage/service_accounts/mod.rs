@@ -46,6 +46,9 @@ pub struct NewServiceAccount {
     /// Whom to ask about it.
     #[garde(email, length(chars, max = 254))]
     pub contact_email: Option<String>,
+    /// Whether it gets tokens with a proof of possession only (RFC 9449 §5.2); not unless told.
+    #[garde(skip)]
+    pub dpop_bound_access_tokens: Option<bool>,
 }
 
 /// An account and what may be shown of its secrets.
@@ -98,6 +101,7 @@ impl Manage {
                 client_id: &client_id,
                 description: new.description.as_deref(),
                 contact_email: new.contact_email.as_deref(),
+                dpop_bound: new.dpop_bound_access_tokens.unwrap_or(false),
                 created_by: &caller.client_id,
             };
             if service_accounts::insert(tx, &row).await? == Inserted::AlreadyThere {
