@@ -3,33 +3,25 @@
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use super::revised::Revised;
 use super::service_accounts::ServiceAccount;
 use super::{StoreError, Tx};
 use crate::domain::certificate::ClientCertificates;
 use crate::domain::tenant::TsgId;
 
-/// The certificates of an account, and how often they were changed.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Revised {
-    /// What it is known by.
-    pub certificates: ClientCertificates,
-    /// Raised by every change; 0 when there was none.
-    pub revision: i32,
-}
-
 /// The certificates of an account.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised, StoreError> {
+pub async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised<ClientCertificates>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/client_certificates_find_one.sql");
     let Some(row) = tx.opt(FIND, &[&tsg_id.as_str(), &account]).await? else {
         return Ok(Revised::default());
     };
     let Json(certificates) = row.try_get("certificates")?;
     let name = row.try_get::<_, Option<Json<_>>>("name")?.map(|Json(name)| name);
-    let certificates = ClientCertificates { name, certificates, bound: row.try_get("bound")? };
-    Ok(Revised { certificates, revision: row.try_get("revision")? })
+    let value = ClientCertificates { name, certificates, bound: row.try_get("bound")? };
+    Ok(Revised { value, revision: row.try_get("revision")? })
 }
 
 /// Writes other certificates of an account that is held for change. Where one is gone, or the name is another, that is a

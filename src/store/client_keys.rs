@@ -3,32 +3,24 @@
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use super::revised::Revised;
 use super::service_accounts::ServiceAccount;
 use super::{StoreError, Tx};
 use crate::domain::record::{ClientKeyPart, ClientKeys};
 use crate::domain::tenant::TsgId;
 
-/// The keys of an account, and how often they were changed.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Revised {
-    /// The keys, or where they are.
-    pub keys: ClientKeys,
-    /// Raised by every change; 0 when there was none.
-    pub revision: i32,
-}
-
 /// The keys of an account.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised, StoreError> {
+pub async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised<ClientKeys>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/client_keys_find_one.sql");
     let Some(row) = tx.opt(FIND, &[&tsg_id.as_str(), &account]).await? else {
         return Ok(Revised::default());
     };
     let Json(keys) = row.try_get::<_, Json<Vec<ClientKeyPart>>>("keys")?;
     let jwks_uri = row.try_get::<_, Option<Json<_>>>("jwks_uri")?.map(|Json(address)| address);
-    Ok(Revised { keys: ClientKeys { keys, jwks_uri }, revision: row.try_get("revision")? })
+    Ok(Revised { value: ClientKeys { keys, jwks_uri }, revision: row.try_get("revision")? })
 }
 
 /// Writes other keys of an account that is held for change. Where one is gone or is good for less than before, that is a

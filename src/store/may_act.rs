@@ -2,29 +2,21 @@
 
 use uuid::Uuid;
 
+use super::revised::Revised;
 use super::service_accounts::ServiceAccount;
 use super::{StoreError, Tx};
 use crate::domain::tenant::TsgId;
-
-/// Who may act for an account, and how often that was changed.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Revised {
-    /// Their `client_id`s, in order.
-    pub actors: Vec<String>,
-    /// Raised by every change; 0 when there was none.
-    pub revision: i32,
-}
 
 /// Who may act for an account.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised, StoreError> {
+pub async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised<Vec<String>>, StoreError> {
     const FIND: &str = include_str!("../../sql/queries/may_act_find_one.sql");
     let Some(row) = tx.opt(FIND, &[&tsg_id.as_str(), &account]).await? else {
         return Ok(Revised::default());
     };
-    Ok(Revised { actors: row.try_get("actors")?, revision: row.try_get("revision")? })
+    Ok(Revised { value: row.try_get("actors")?, revision: row.try_get("revision")? })
 }
 
 /// Those of these who are no accounts of the tenant.

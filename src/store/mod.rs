@@ -36,6 +36,7 @@ pub mod quotas;
 pub mod receipts;
 pub mod records;
 pub mod regions;
+pub mod revised;
 pub mod revoked_tokens;
 pub mod roles;
 pub mod service_accounts;

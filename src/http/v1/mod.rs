@@ -1,17 +1,20 @@
 //! The management API: paths, methods, and which handler answers them. A handler takes apart what
 //! `ask` read, runs one use case, and dresses its result; it decides nothing.
 
-use super::routes::{Routes, delete, get, patch, post, put};
+use super::routes::{Routes, Served, delete, get, patch, post, put};
+use crate::manage::service_accounts::actors::ShownActors;
+use crate::manage::service_accounts::certificates::ShownCertificates;
+use crate::manage::service_accounts::client_keys::ShownKeys;
+use crate::manage::service_accounts::documents::Removable;
+use crate::manage::service_accounts::trust_rules::ShownRules;
 
 mod access_key_csv;
 mod access_policies;
-mod actors;
 mod answer;
 mod api_key_events;
 mod api_keys;
 mod catalogue;
-mod client_certificates;
-mod client_keys;
+mod documents;
 mod licenses;
 mod products;
 mod quotas;
@@ -22,7 +25,6 @@ mod secrets;
 mod service_accounts;
 mod signing_keys;
 mod tenants;
-mod trust_rules;
 mod trusted_issuers;
 mod whoami;
 
@@ -75,25 +77,18 @@ pub(super) fn register(routes: &mut Routes<'_>) {
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/secrets/{credential_id}/receipt",
         [get(secrets::receipt)],
     );
-    routes.at(
-        "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/jwks",
-        [get(client_keys::find), put(client_keys::replace), delete(client_keys::remove)],
-    );
+    routes.at("/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/jwks", removable::<ShownKeys>());
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/actors",
-        [get(actors::find), put(actors::replace)],
+        [get(documents::find::<ShownActors>), put(documents::replace::<ShownActors>)],
     );
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/certificates",
-        [
-            get(client_certificates::find),
-            put(client_certificates::replace),
-            delete(client_certificates::remove),
-        ],
+        removable::<ShownCertificates>(),
     );
     routes.at(
         "/v1/tenants/{tsg_id}/service-accounts/{service_account_id}/trust-rules",
-        [get(trust_rules::find), put(trust_rules::replace), delete(trust_rules::remove)],
+        removable::<ShownRules>(),
     );
     routes.at(
         "/v1/tenants/{tsg_id}/trusted-issuers",
@@ -122,4 +117,9 @@ pub(super) fn register(routes: &mut Routes<'_>) {
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/receipt", [get(api_keys::receipt)]);
     routes.at("/v1/tenants/{tsg_id}/api-keys/{api_key_id}/events", [get(api_key_events::events)]);
     routes.at("/v1/tenants/{tsg_id}/receipts/{receipt_id}", [get(receipts::find)]);
+}
+
+/// All that can be done with a document of an account.
+fn removable<D: Removable>() -> [Served; 3] {
+    [get(documents::find::<D>), put(documents::replace::<D>), delete(documents::remove::<D>)]
 }

@@ -5,16 +5,15 @@
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::change::found;
-use crate::domain::rights::Permission;
+use super::documents::{Document, Reading};
 use crate::domain::tenant::TsgId;
-use crate::manage::{Caller, Expected, Manage, ManageError, Patience, Withdrawn, reads, record};
-use crate::store::caller::Hold;
-use crate::store::may_act::{self, Revised};
-use crate::store::{Tx, receipts};
+use crate::manage::ManageError;
+use crate::store::revised::Revised;
+use crate::store::service_accounts::ServiceAccount;
+use crate::store::{StoreError, Tx, may_act};
 
 /// The most who may act for one account. They are in its record, which is read at every request.
 const MOST_ACTORS: usize = 20;
@@ -36,13 +35,7 @@ pub struct ShownActors {
     actors: Vec<String>,
     /// Raised by every change.
     #[serde(skip)]
-    pub revision: i32,
-}
-
-impl From<Revised> for ShownActors {
-    fn from(Revised { actors, revision }: Revised) -> Self {
-        Self { actors, revision }
-    }
+    revision: i32,
 }
 
 impl NewActors {
@@ -55,59 +48,61 @@ impl NewActors {
     }
 }
 
-impl Manage {
-    /// Who may act for an account.
-    ///
-    /// # Errors
-    /// [`ManageError`].
-    pub async fn actors(
-        &self,
-        caller: &Caller,
-        tsg_id: &TsgId,
-        account: Uuid,
-    ) -> Result<ShownActors, ManageError> {
-        let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
-            reads(&standing.rights, Permission::ServiceAccount)?;
-            found(tx, tsg_id, account).await?;
-            Ok(may_act::find(tx, tsg_id, account).await?.into())
-        };
-        Ok(self.in_tenant("actors.find", tsg_id, find).await?.value)
+impl Document for ShownActors {
+    const FIND: &'static str = "actors.find";
+    const REPLACE: &'static str = "actors.replace";
+
+    type New = NewActors;
+    type Wanted = Vec<String>;
+    type Kept = Vec<String>;
+
+    async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised<Vec<String>>, StoreError> {
+        may_act::find(tx, tsg_id, account).await
     }
 
-    /// Says who may act for an account. Where one may no more, waits until nobody lets it.
-    ///
-    /// # Errors
-    /// [`ManageError`]: `stale_etag`, `unknown_actor`, and what every use case may say.
-    pub async fn replace_actors(
-        &self,
-        caller: &Caller,
-        tsg_id: &TsgId,
-        account: Uuid,
-        expected: &Expected,
-        new: &NewActors,
-        patience: Patience,
-    ) -> Result<Withdrawn<ShownActors>, ManageError> {
-        let replace = async |tx: &mut Tx| {
-            let (_, account) = self.hold_account(tx, caller, tsg_id, account).await?;
-            let (before, after) = (may_act::find(tx, tsg_id, account.id).await?, new.in_order());
-            expected.check(before.revision)?;
-            if before.actors == after {
-                // Who asks again waits for what was withdrawn before.
-                let told = receipts::name_of_credential(tx, tsg_id, &account.client_id).await?;
-                return Ok((before.into(), told));
-            }
-            // Who is gone meanwhile may stay: a client_id is never given twice.
-            let added: Vec<String> = after.iter().filter(|a| !before.actors.contains(a)).cloned().collect();
-            let unknown = may_act::list_unknown(tx, tsg_id, &added).await?;
-            if !unknown.is_empty() {
-                return Err(ManageError::UnknownActor(unknown));
-            }
-            may_act::replace(tx, &account, &before.actors, &after).await?;
-            let details = json!({ "client_id": account.client_id, "actors": after, "before": before.actors });
-            record(tx, caller, tsg_id, "actors.replace", &account.id.to_string(), details).await?;
-            Ok((may_act::find(tx, tsg_id, account.id).await?.into(), None))
-        };
-        self.withdraw("actors.replace", tsg_id, patience, replace).await
+    async fn read(new: &NewActors, _: &Reading<'_>) -> Result<Vec<String>, ManageError> {
+        Ok(new.in_order())
+    }
+
+    fn is(kept: &Vec<String>, wanted: &Vec<String>) -> bool {
+        kept == wanted
+    }
+
+    /// Who is gone meanwhile may stay: a `client_id` is never given twice.
+    async fn admit(
+        tx: &Tx,
+        account: &ServiceAccount,
+        kept: &Vec<String>,
+        wanted: &Vec<String>,
+    ) -> Result<(), ManageError> {
+        let added: Vec<String> = wanted.iter().filter(|actor| !kept.contains(actor)).cloned().collect();
+        let unknown = may_act::list_unknown(tx, &account.tsg_id, &added).await?;
+        if unknown.is_empty() { Ok(()) } else { Err(ManageError::UnknownActor(unknown)) }
+    }
+
+    async fn write(
+        tx: &mut Tx,
+        account: &ServiceAccount,
+        kept: &Vec<String>,
+        wanted: &Vec<String>,
+    ) -> Result<(), StoreError> {
+        may_act::replace(tx, account, kept, wanted).await
+    }
+
+    fn told(before: &Vec<String>, after: &Vec<String>) -> Value {
+        json!({ "actors": after, "before": before })
+    }
+
+    async fn show(
+        _: &Tx,
+        _: &TsgId,
+        _: Uuid,
+        Revised { value: actors, revision }: Revised<Vec<String>>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { actors, revision })
+    }
+
+    fn revision(&self) -> i32 {
+        self.revision
     }
 }

@@ -1,25 +1,20 @@
 //! The certificates that an account proves itself by (RFC 8705): a name that certificates of a known authority carry, or
-//! certificates of its own; and whether its tokens are bound to what it shows. Every account has such a document; as a rule it
-//! says nothing.
-//!
-//! Whoever could give an account a certificate could act as that account: so nobody does who holds less than it.
+//! certificates of its own; and whether its tokens are bound to what it shows.
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::change::found;
+use super::documents::{Document, Reading, Removable};
 use crate::domain::certificate::{CertificatePart, ClientCertificates, NameKind};
 use crate::domain::credential_id::CredentialId;
 use crate::domain::last_use::{LastUse, Watched};
-use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
-use crate::manage::{Caller, Expected, Manage, ManageError, Patience, Withdrawn, reads, record};
-use crate::store::caller::Hold;
-use crate::store::client_certificates::{self, Revised};
+use crate::manage::ManageError;
+use crate::store::revised::Revised;
 use crate::store::service_accounts::ServiceAccount;
-use crate::store::{StoreError, Tx, receipts, usage};
+use crate::store::{StoreError, Tx, client_certificates, usage};
 use crate::token::certificate::{MOST_CERTIFICATES, read_certificates, read_name};
 
 /// What to put in the place of what is there.
@@ -60,30 +55,7 @@ pub struct ShownCertificates {
     tls_client_certificate_bound_access_tokens: bool,
     /// Raised by every change.
     #[serde(skip)]
-    pub revision: i32,
-}
-
-impl ShownCertificates {
-    async fn read(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Self, StoreError> {
-        let Revised { certificates: ClientCertificates { name, certificates, bound }, revision } =
-            client_certificates::find(tx, tsg_id, account).await?;
-        let uses = usage::of_account(tx, tsg_id, account).await?;
-        let last_use = name.as_ref().map(|name| uses.of(&name.credential_id));
-        let of_kind = |kind| name.as_ref().filter(|name| name.kind == kind).map(|name| name.text.clone());
-        let shown = |own: CertificatePart| uses.watch(own.credential_id, own);
-        Ok(Self {
-            credential_id: name.as_ref().map(|name| name.credential_id),
-            last_use: last_use.unwrap_or_default(),
-            tls_client_auth_subject_dn: of_kind(NameKind::SubjectDn),
-            tls_client_auth_san_dns: of_kind(NameKind::SanDns),
-            tls_client_auth_san_uri: of_kind(NameKind::SanUri),
-            tls_client_auth_san_ip: of_kind(NameKind::SanIp),
-            tls_client_auth_san_email: of_kind(NameKind::SanEmail),
-            certificates: certificates.into_iter().map(shown).collect(),
-            tls_client_certificate_bound_access_tokens: bound,
-            revision,
-        })
-    }
+    revision: i32,
 }
 
 impl NewCertificates {
@@ -120,105 +92,74 @@ impl NewCertificates {
     }
 }
 
-impl Manage {
-    /// The certificates of an account.
-    ///
-    /// # Errors
-    /// [`ManageError`].
-    pub async fn client_certificates(
-        &self,
-        caller: &Caller,
-        tsg_id: &TsgId,
-        account: Uuid,
-    ) -> Result<ShownCertificates, ManageError> {
-        let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
-            reads(&standing.rights, Permission::ServiceAccount)?;
-            found(tx, tsg_id, account).await?;
-            Ok(ShownCertificates::read(tx, tsg_id, account).await?)
-        };
-        Ok(self.in_tenant("client_certificates.find", tsg_id, find).await?.value)
+impl Document for ShownCertificates {
+    const FIND: &'static str = "client_certificates.find";
+    const REPLACE: &'static str = "client_certificates.replace";
+
+    type New = NewCertificates;
+    type Wanted = ClientCertificates;
+    type Kept = ClientCertificates;
+
+    async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised<ClientCertificates>, StoreError> {
+        client_certificates::find(tx, tsg_id, account).await
     }
 
-    /// Puts others in the place of those that are there. Where one goes, waits until nobody accepts it; a new one is accepted
-    /// at once.
-    ///
-    /// # Errors
-    /// [`ManageError`]: `stale_etag`, `one_certificate_name`, `invalid_certificate_name`, `invalid_certificate`,
-    /// `private_key`, and what every use case may say.
-    pub async fn replace_client_certificates(
-        &self,
-        caller: &Caller,
-        tsg_id: &TsgId,
-        account: Uuid,
-        expected: &Expected,
-        new: &NewCertificates,
-        patience: Patience,
-    ) -> Result<Withdrawn<ShownCertificates>, ManageError> {
-        let replace = async |tx: &mut Tx| {
-            let (standing, account) = self.hold_account(tx, caller, tsg_id, account).await?;
-            let after = new.read(standing.now)?;
-            write(tx, caller, &account, expected, "client_certificates.replace", after).await
-        };
-        self.withdraw("client_certificates.replace", tsg_id, patience, replace).await
+    async fn read(new: &NewCertificates, with: &Reading<'_>) -> Result<ClientCertificates, ManageError> {
+        new.read(with.now)
     }
 
-    /// Takes all certificates of an account away, and waits until nobody accepts them.
-    ///
-    /// # Errors
-    /// [`ManageError`]: `stale_etag`, and what every use case may say.
-    pub async fn delete_client_certificates(
-        &self,
-        caller: &Caller,
+    fn is(kept: &ClientCertificates, wanted: &ClientCertificates) -> bool {
+        kept == wanted
+    }
+
+    async fn write(
+        tx: &mut Tx,
+        account: &ServiceAccount,
+        kept: &ClientCertificates,
+        wanted: &ClientCertificates,
+    ) -> Result<(), StoreError> {
+        client_certificates::replace(tx, account, kept, wanted).await
+    }
+
+    fn told(before: &ClientCertificates, after: &ClientCertificates) -> Value {
+        let told = |of: &ClientCertificates| {
+            let own: Vec<_> = of.certificates.iter().map(|one| one.credential_id).collect();
+            let name = of.name.as_ref().map(|name| json!({ name.kind.member(): name.text }));
+            json!({ "name": name, "certificates": own, "bound": of.bound })
+        };
+        json!({ "after": told(after), "before": told(before) })
+    }
+
+    async fn show(
+        tx: &Tx,
         tsg_id: &TsgId,
         account: Uuid,
-        expected: &Expected,
-        patience: Patience,
-    ) -> Result<Withdrawn<ShownCertificates>, ManageError> {
-        let delete = async |tx: &mut Tx| {
-            let (_, account) = self.hold_account(tx, caller, tsg_id, account).await?;
-            let none = ClientCertificates::default();
-            write(tx, caller, &account, expected, "client_certificates.delete", none).await
-        };
-        self.withdraw("client_certificates.delete", tsg_id, patience, delete).await
+        Revised { value, revision }: Revised<ClientCertificates>,
+    ) -> Result<Self, StoreError> {
+        let ClientCertificates { name, certificates, bound } = value;
+        let uses = usage::of_account(tx, tsg_id, account).await?;
+        let last_use = name.as_ref().map(|name| uses.of(&name.credential_id));
+        let of_kind = |kind| name.as_ref().filter(|name| name.kind == kind).map(|name| name.text.clone());
+        let shown = |own: CertificatePart| uses.watch(own.credential_id, own);
+        Ok(Self {
+            credential_id: name.as_ref().map(|name| name.credential_id),
+            last_use: last_use.unwrap_or_default(),
+            tls_client_auth_subject_dn: of_kind(NameKind::SubjectDn),
+            tls_client_auth_san_dns: of_kind(NameKind::SanDns),
+            tls_client_auth_san_uri: of_kind(NameKind::SanUri),
+            tls_client_auth_san_ip: of_kind(NameKind::SanIp),
+            tls_client_auth_san_email: of_kind(NameKind::SanEmail),
+            certificates: certificates.into_iter().map(shown).collect(),
+            tls_client_certificate_bound_access_tokens: bound,
+            revision,
+        })
+    }
+
+    fn revision(&self) -> i32 {
+        self.revision
     }
 }
 
-/// Writes the certificates of an account that is held; and the receipt to wait for where there is nothing to change.
-async fn write(
-    tx: &mut Tx,
-    caller: &Caller,
-    account: &ServiceAccount,
-    expected: &Expected,
-    action: &'static str,
-    after: ClientCertificates,
-) -> Result<(ShownCertificates, Option<receipts::ReceiptName>), ManageError> {
-    let ServiceAccount { id, tsg_id, client_id, .. } = account;
-    let before = client_certificates::find(tx, tsg_id, *id).await?;
-    expected.check(before.revision)?;
-    if before.certificates == after {
-        // Who asks again waits for what was withdrawn before.
-        let told = receipts::name_of_credential(tx, tsg_id, client_id).await?;
-        return Ok((ShownCertificates::read(tx, tsg_id, *id).await?, told));
-    }
-    client_certificates::replace(tx, account, &before.certificates, &after).await?;
-    let told = |of: &ClientCertificates| {
-        let own: Vec<_> = of.certificates.iter().map(|one| one.credential_id).collect();
-        let name = of.name.as_ref().map(|name| json!({ name.kind.member(): name.text }));
-        json!({ "name": name, "certificates": own, "bound": of.bound })
-    };
-    let details =
-        json!({ "client_id": client_id, "after": told(&after), "before": told(&before.certificates) });
-    record(tx, caller, tsg_id, action, &id.to_string(), details).await?;
-    Ok((ShownCertificates::read(tx, tsg_id, *id).await?, None))
-}
-
-/// Takes all certificates of an account away that is being deleted; whether there were any.
-pub(super) async fn withdraw_all(tx: &mut Tx, account: &ServiceAccount) -> Result<bool, ManageError> {
-    let before = client_certificates::find(tx, &account.tsg_id, account.id).await?.certificates;
-    if before.is_empty() {
-        return Ok(false);
-    }
-    client_certificates::replace(tx, account, &before, &ClientCertificates::default()).await?;
-    Ok(true)
+impl Removable for ShownCertificates {
+    const DELETE: &'static str = "client_certificates.delete";
 }

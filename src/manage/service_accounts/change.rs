@@ -5,8 +5,10 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Shown, certificates, read};
-use crate::domain::record::ClientKeys;
+use super::certificates::ShownCertificates;
+use super::client_keys::ShownKeys;
+use super::trust_rules::ShownRules;
+use super::{Shown, documents, read};
 use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::manage::{
@@ -14,9 +16,7 @@ use crate::manage::{
 };
 use crate::store::caller::Hold;
 use crate::store::service_accounts::{self, ServiceAccount};
-use crate::store::{
-    Changed, Tx, access_policies, api_keys, client_keys, client_secrets, receipts, trust_rules,
-};
+use crate::store::{Changed, Tx, access_policies, api_keys, client_secrets, receipts};
 
 /// Why keys go when their account goes.
 const ACCOUNT_DELETED: &str = "its service account was deleted";
@@ -121,19 +121,9 @@ async fn withdraw_all(tx: &mut Tx, caller: &Caller, account: &ServiceAccount) ->
     for secret in client_secrets::revoke_all(tx, tsg_id, *id).await? {
         record(tx, caller, tsg_id, "client_secret.revoke", &secret, why.clone()).await?;
     }
-    let keys = client_keys::find(tx, tsg_id, *id).await?;
-    if !keys.keys.is_empty() {
-        client_keys::replace(tx, account, &keys.keys, &ClientKeys::default()).await?;
-        record(tx, caller, tsg_id, "client_keys.delete", &id.to_string(), why.clone()).await?;
-    }
-    if certificates::withdraw_all(tx, account).await? {
-        record(tx, caller, tsg_id, "client_certificates.delete", &id.to_string(), why.clone()).await?;
-    }
-    let rules = trust_rules::find(tx, tsg_id, *id).await?;
-    if !rules.rules.is_empty() {
-        trust_rules::replace(tx, account, &rules, &[]).await?;
-        record(tx, caller, tsg_id, "trust_rules.delete", &id.to_string(), why.clone()).await?;
-    }
+    documents::withdraw::<ShownKeys>(tx, caller, account, &why).await?;
+    documents::withdraw::<ShownCertificates>(tx, caller, account, &why).await?;
+    documents::withdraw::<ShownRules>(tx, caller, account, &why).await?;
     for key in api_keys::revoke_all(tx, tsg_id, *id, &caller.client_id, ACCOUNT_DELETED).await? {
         record(tx, caller, tsg_id, "api_key.revoke", &key.to_string(), why.clone()).await?;
     }

@@ -23,6 +23,7 @@ pub mod actors;
 pub mod certificates;
 pub mod change;
 pub mod client_keys;
+pub(crate) mod documents;
 pub mod retire;
 pub mod rotate;
 pub mod secrets;

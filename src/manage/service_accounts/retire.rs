@@ -74,11 +74,11 @@ struct Known {
 
 impl Besides {
     async fn read(tx: &Tx, tsg_id: &TsgId, account: Uuid, now: Timestamp) -> Result<Self, StoreError> {
-        let certificates = client_certificates::find(tx, tsg_id, account).await?.certificates;
+        let certificates = client_certificates::find(tx, tsg_id, account).await?.value;
         Ok(Self {
-            has_client_keys: !client_keys::find(tx, tsg_id, account).await?.keys.is_empty(),
+            has_client_keys: !client_keys::find(tx, tsg_id, account).await?.value.is_empty(),
             has_certificates: certificates.prove_somebody(now),
-            has_trust_rules: !trust_rules::find(tx, tsg_id, account).await?.rules.is_empty(),
+            has_trust_rules: !trust_rules::find(tx, tsg_id, account).await?.value.is_empty(),
         })
     }
 

@@ -1,24 +1,20 @@
-//! The rules by which an account trusts tokens of its tenant's issuers. Every account has such a list; as a rule it is empty.
-//!
-//! Whoever could let a workload in as an account could act as that account: so nobody does who holds less than it.
+//! The rules by which an account trusts tokens of its tenant's issuers.
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::change::found;
+use super::documents::{Document, Reading, Removable};
 use crate::domain::claim_rule::ClaimRule;
 use crate::domain::last_use::Watched;
-use crate::domain::rights::Permission;
 use crate::domain::tenant::TsgId;
 use crate::domain::trust::TrustRulePart;
+use crate::manage::ManageError;
 use crate::manage::trust_refused::TrustRefused;
-use crate::manage::{Caller, Expected, Manage, ManageError, Patience, Withdrawn, reads, record};
-use crate::store::caller::Hold;
-use crate::store::receipts::{self, ReceiptName};
+use crate::store::revised::Revised;
 use crate::store::service_accounts::ServiceAccount;
-use crate::store::trust_rules::{self, NewTrustRule, Revised};
+use crate::store::trust_rules::{self, NewTrustRule};
 use crate::store::{StoreError, Tx, trusted_issuers, usage};
 
 /// The most rules of an account, so that a record stays small.
@@ -49,20 +45,7 @@ pub struct ShownRules {
     rules: Vec<Watched<TrustRulePart>>,
     /// Raised by every change.
     #[serde(skip)]
-    pub revision: i32,
-}
-
-impl ShownRules {
-    async fn of(
-        tx: &Tx,
-        tsg_id: &TsgId,
-        account: Uuid,
-        Revised { rules, revision }: Revised,
-    ) -> Result<Self, StoreError> {
-        let uses = usage::of_account(tx, tsg_id, account).await?;
-        let shown = |rule: TrustRulePart| uses.watch(rule.credential_id, rule);
-        Ok(Self { rules: rules.into_iter().map(shown).collect(), revision })
-    }
+    revision: i32,
 }
 
 impl NewTrustRules {
@@ -87,92 +70,59 @@ impl NewTrustRules {
     }
 }
 
-impl Manage {
-    /// The rules of an account.
-    ///
-    /// # Errors
-    /// [`ManageError`].
-    pub async fn trust_rules(
-        &self,
-        caller: &Caller,
-        tsg_id: &TsgId,
-        account: Uuid,
-    ) -> Result<ShownRules, ManageError> {
-        let find = async |tx: &mut Tx| {
-            let standing = self.admit(tx, caller, tsg_id, Hold::Nothing).await?;
-            reads(&standing.rights, Permission::ServiceAccount)?;
-            found(tx, tsg_id, account).await?;
-            let rules = trust_rules::find(tx, tsg_id, account).await?;
-            Ok(ShownRules::of(tx, tsg_id, account, rules).await?)
-        };
-        Ok(self.in_tenant("trust_rules.find", tsg_id, find).await?.value)
+impl Document for ShownRules {
+    const FIND: &'static str = "trust_rules.find";
+    const REPLACE: &'static str = "trust_rules.replace";
+
+    type New = NewTrustRules;
+    type Wanted = Vec<NewTrustRule>;
+    type Kept = Vec<TrustRulePart>;
+
+    async fn find(tx: &Tx, tsg_id: &TsgId, account: Uuid) -> Result<Revised<Self::Kept>, StoreError> {
+        trust_rules::find(tx, tsg_id, account).await
     }
 
-    /// Puts other rules in the place of those that are there. Where one goes, waits until nobody accepts what was got by it; a
-    /// new one holds at once.
-    ///
-    /// # Errors
-    /// [`ManageError`]: `stale_etag`, `unknown_trusted_issuer`, `invalid_trust_rule`, and what every use case may say.
-    pub async fn replace_trust_rules(
-        &self,
-        caller: &Caller,
-        tsg_id: &TsgId,
-        account: Uuid,
-        expected: &Expected,
-        new: &NewTrustRules,
-        patience: Patience,
-    ) -> Result<Withdrawn<ShownRules>, ManageError> {
-        let replace = async |tx: &mut Tx| {
-            let (_, account) = self.hold_account(tx, caller, tsg_id, account).await?;
-            // The issuers before the rules, as those do who take an issuer away.
-            let rules = new.read(tx, tsg_id).await?;
-            write(tx, caller, &account, expected, "trust_rules.replace", &rules).await
-        };
-        self.withdraw("trust_rules.replace", tsg_id, patience, replace).await
+    /// The issuers before the rules, as those do who take an issuer away.
+    async fn read(new: &NewTrustRules, with: &Reading<'_>) -> Result<Self::Wanted, ManageError> {
+        new.read(with.tx, with.tsg_id).await
     }
 
-    /// Takes all rules of an account away, and waits until nobody accepts what was got by them.
-    ///
-    /// # Errors
-    /// [`ManageError`]: `stale_etag`, and what every use case may say.
-    pub async fn delete_trust_rules(
-        &self,
-        caller: &Caller,
+    fn is(kept: &Self::Kept, wanted: &Self::Wanted) -> bool {
+        let same = |(old, new): (&TrustRulePart, &NewTrustRule)| {
+            old.issuer_id == new.issuer_id && old.claims == new.claims
+        };
+        kept.len() == wanted.len() && kept.iter().zip(wanted).all(same)
+    }
+
+    async fn write(
+        tx: &mut Tx,
+        account: &ServiceAccount,
+        kept: &Self::Kept,
+        wanted: &Self::Wanted,
+    ) -> Result<(), StoreError> {
+        trust_rules::replace(tx, account, kept, wanted).await
+    }
+
+    fn told(before: &Self::Kept, after: &Self::Kept) -> Value {
+        json!({ "rules": after, "before": before })
+    }
+
+    async fn show(
+        tx: &Tx,
         tsg_id: &TsgId,
         account: Uuid,
-        expected: &Expected,
-        patience: Patience,
-    ) -> Result<Withdrawn<ShownRules>, ManageError> {
-        let delete = async |tx: &mut Tx| {
-            let (_, account) = self.hold_account(tx, caller, tsg_id, account).await?;
-            write(tx, caller, &account, expected, "trust_rules.delete", &[]).await
-        };
-        self.withdraw("trust_rules.delete", tsg_id, patience, delete).await
+        Revised { value, revision }: Revised<Self::Kept>,
+    ) -> Result<Self, StoreError> {
+        let uses = usage::of_account(tx, tsg_id, account).await?;
+        let shown = |rule: TrustRulePart| uses.watch(rule.credential_id, rule);
+        Ok(Self { rules: value.into_iter().map(shown).collect(), revision })
+    }
+
+    fn revision(&self) -> i32 {
+        self.revision
     }
 }
 
-/// Writes the rules of an account that is held; and the receipt to wait for where there is nothing to change.
-pub(super) async fn write(
-    tx: &mut Tx,
-    caller: &Caller,
-    account: &ServiceAccount,
-    expected: &Expected,
-    action: &'static str,
-    rules: &[NewTrustRule],
-) -> Result<(ShownRules, Option<ReceiptName>), ManageError> {
-    let ServiceAccount { id, tsg_id, client_id, .. } = account;
-    let before = trust_rules::find(tx, tsg_id, *id).await?;
-    expected.check(before.revision)?;
-    let same = |(old, new): (&TrustRulePart, &NewTrustRule)| {
-        old.issuer_id == new.issuer_id && old.claims == new.claims
-    };
-    if before.rules.len() == rules.len() && before.rules.iter().zip(rules).all(same) {
-        // Who asks again waits for what was withdrawn before.
-        let told = receipts::name_of_credential(tx, tsg_id, client_id).await?;
-        return Ok((ShownRules::of(tx, tsg_id, *id, before).await?, told));
-    }
-    let after = trust_rules::replace(tx, account, &before, rules).await?;
-    let details = json!({ "client_id": client_id, "rules": after.rules, "before": before.rules });
-    record(tx, caller, tsg_id, action, &id.to_string(), details).await?;
-    Ok((ShownRules::of(tx, tsg_id, *id, after).await?, None))
+impl Removable for ShownRules {
+    const DELETE: &'static str = "trust_rules.delete";
 }
