@@ -28,6 +28,26 @@ fn limit(document: &Value, schema: &str, field: &str, name: &str) -> usize {
     usize::try_from(limit.unwrap_or_else(|| panic!("{schema}.{field} has no {name}"))).expect("small")
 }
 
+/// The items of the lists of a text, each without its line breaks.
+fn items(text: &str) -> Vec<String> {
+    let text = text.split("\n## ").map(|part| part.split_once('\n').map_or("", |(_, rest)| rest));
+    let items = text.flat_map(|part| part.split("\n- ").skip(1));
+    items.map(|item| item.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn what_the_readme_says_of_limits_is_in_the_list_of_all() {
+    let (readme, all) = (include_str!("../../README.md"), items(include_str!("../../docs/limits.md")));
+    let (_, limits) = readme.split_once("## The honest limits\n").expect("a section");
+    assert!(limits.contains("docs/limits.md"));
+    let (limits, _) = limits.split_once("\n## ").expect("another");
+    let few = items(&format!("\n## \n{limits}"));
+    assert_eq!((few.len(), all.len() > 20), (5, true));
+    for limit in few {
+        assert!(all.contains(&limit), "{limit}");
+    }
+}
+
 #[tokio::test]
 async fn a_field_has_the_length_that_the_contract_gives_it() {
     let scene = Scene::new().await;

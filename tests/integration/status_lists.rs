@@ -162,7 +162,7 @@ async fn a_client_s_own_key_has_a_bit_too() {
     assert!(!places[1].is_set(&scene.client).await);
 }
 
-/// What README and contract say of it: whoever wants to know of actors asks.
+/// What docs/limits.md and contract say of it: whoever wants to know of actors asks.
 #[tokio::test]
 async fn an_exchanged_token_has_the_bit_of_its_subject_and_none_of_its_actor() {
     let scene = Scene::new().await;
