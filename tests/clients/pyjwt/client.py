@@ -23,7 +23,7 @@ CLIENT_SECRET = os.environ["CARNET_CLIENT_SECRET"]
 ACCOUNTS = f"{URL}/v1/tenants/{TSG_ID}/service-accounts"
 TIMEOUT_SECONDS = 10
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-CLAIMS = ["exp", "iat", "iss", "sub", "aud", "jti", "client_id", "scope", "tsg_id", "roles", "credential_id"]
+CLAIMS = ["exp", "iat", "iss", "sub", "aud", "jti", "client_id", "scope", "tsg_id", "credential_id"]
 
 
 def ask(metadata, form):

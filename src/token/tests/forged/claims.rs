@@ -37,8 +37,8 @@ fn no_claim_twice_and_no_other_claim() {
 
 #[test]
 fn no_claim_missing() {
-    const REQUIRED: [&str; 11] =
-        ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "tsg_id", "roles", "credential_id"];
+    const REQUIRED: [&str; 10] =
+        ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "tsg_id", "credential_id"];
     let read = |value: &serde_json::Value| AccessClaims::from_payload(value.to_string().as_bytes());
     let whole = serde_json::to_value(super::super::claims()).unwrap();
     assert!(read(&whole).is_ok());
@@ -49,6 +49,12 @@ fn no_claim_missing() {
         without[name] = serde_json::Value::Null;
         assert_eq!(read(&without), Err(Claims), "{name} null");
     }
+    // RFC 9068 §2.2.3.1: who has no role says nothing of roles.
+    let mut without = whole.clone();
+    without.as_object_mut().unwrap().remove("roles").unwrap();
+    assert_eq!(read(&without).map(|claims| claims.roles), Ok(vec![]));
+    without["roles"] = serde_json::Value::Null;
+    assert_eq!(read(&without), Err(Claims), "roles null");
 }
 
 /// CVE-2026-25537 was a string where a number belongs.
