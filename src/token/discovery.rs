@@ -34,7 +34,7 @@ fn auth_methods() -> Vec<&'static str> {
 }
 
 /// By all of their names, for clients look for the one that they know.
-fn names(algorithms: &[AssertionAlgorithm]) -> Vec<&'static str> {
+pub(super) fn names(algorithms: &[AssertionAlgorithm]) -> Vec<&'static str> {
     algorithms.iter().flat_map(|algorithm| algorithm.names()).copied().collect()
 }
 

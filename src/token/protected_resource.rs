@@ -3,9 +3,8 @@
 
 use serde::Serialize;
 
-use super::discovery::Offer;
+use super::discovery::{Offer, names};
 use super::dpop;
-use crate::domain::assertion::AssertionAlgorithm;
 
 /// RFC 9728 §2, at `/.well-known/oauth-protected-resource`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +13,7 @@ pub struct ProtectedResourceMetadata {
     authorization_servers: Vec<String>,
     bearer_methods_supported: Vec<&'static str>,
     resource_name: &'static str,
-    dpop_signing_alg_values_supported: Vec<AssertionAlgorithm>,
+    dpop_signing_alg_values_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_client_certificate_bound_access_tokens: bool,
 }
@@ -28,7 +27,7 @@ impl ProtectedResourceMetadata {
             authorization_servers: vec![issuer.to_owned()],
             bearer_methods_supported: vec!["header"],
             resource_name: "Carnet management API",
-            dpop_signing_alg_values_supported: dpop::ALGORITHMS.to_vec(),
+            dpop_signing_alg_values_supported: names(&dpop::ALGORITHMS),
             tls_client_certificate_bound_access_tokens: offer.certificates,
         }
     }
