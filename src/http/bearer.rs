@@ -32,10 +32,8 @@ impl FromRequest for Anybody {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        async move {
-            pacing::attempt(&request, state::<Limits>(&request)?, anybody(&request)).await
-        }
-        .boxed_local()
+        async move { pacing::attempt(&request, state::<Limits>(&request)?, anybody(&request)).await }
+            .boxed_local()
     }
 }
 

@@ -60,7 +60,7 @@ async fn rfc_6585_section_4_an_address_that_fails_with_tokens_waits_alone() {
     for (path, bad) in [
         ("/v1/whoami", forged.as_str()),
         (tenants, forged.as_str()),
-        (tenants, "nonsense"),
+        ("/v1/whoami", "carnet_key_typo"),
         ("/v1/tenants/1000000001/api-keys/42/events", "nonsense"),
         ("/v1/whoami", ""),
     ] {
