@@ -285,7 +285,7 @@ async fn an_instance_that_does_not_reach_the_cache_leaves_the_sweep_to_one_that_
 
 /// Whoever looks for this one's record has taken his snapshot long before he has an answer.
 async fn read_slowly(scene: &Scene, account: &Account) {
-    let view = "SELECT pg_get_viewdef('credential_record'::regclass)";
+    let view = "SELECT pg_get_viewdef('service_account_record'::regclass)";
     let view = sql_value(&scene.database_url, view).await.expect("a view").replace(';', "");
     let query = include_str!("../../sql/queries/credential_read.sql").lines().next().expect("a line");
     let query = query.replace('\'', "''");
@@ -295,7 +295,7 @@ async fn read_slowly(scene: &Scene, account: &Account) {
              IF credential = '{}' AND starts_with(current_query(), '{query}') THEN PERFORM pg_sleep(1.3); END IF;
              RETURN true;
          END $f$;
-         CREATE OR REPLACE VIEW credential_record AS SELECT * FROM ({view}) r WHERE slowly(r.credential)",
+         CREATE OR REPLACE VIEW service_account_record AS SELECT * FROM ({view}) r WHERE slowly(r.credential)",
         account.client_id
     );
     run_sql(&scene.database_url, &slow).await;

@@ -30,8 +30,8 @@ async fn pages_of_any_size_make_the_same_list() {
         let role = json!({ "name": format!("role {n}"), "permissions": ["iam.read"] });
         scene.post("roles", role).await.expect(201);
     }
-    // Besides those: the administrator and its policy, four predefined roles, two licenses.
-    for (list, expected) in [("service-accounts", 6), ("access-policies", 6), ("roles", 9), ("licenses", 2)] {
+    // Besides those: the administrator and its policy, four predefined roles, five licenses.
+    for (list, expected) in [("service-accounts", 6), ("access-policies", 6), ("roles", 9), ("licenses", 5)] {
         let (whole, pages) = read_all(&scene, list, 200).await;
         assert_eq!((whole.len(), pages), (expected, 1), "{list}");
         for limit in [1, 2, 3] {
@@ -91,9 +91,9 @@ async fn the_catalogue_is_for_every_account_that_is_alive() {
     assert_eq!(products["items"][0]["product"], "advanced_wildfire");
     let cursor = products["next_cursor"].as_str().expect("a second page").to_owned();
     let products = get(&format!("/v1/products?cursor={cursor}")).await.expect(200).json();
-    assert_eq!(products["items"][0]["product"], "prisma_access");
+    assert_eq!(products["items"][0]["product"], "cortex_cloud");
     assert_eq!(products["next_cursor"], Value::Null);
     let permissions = get("/v1/permissions").await.expect(200).json();
-    assert_eq!(permissions["items"].as_array().map(Vec::len), Some(9));
+    assert_eq!(permissions["items"].as_array().map(Vec::len), Some(11));
     get("/v1/tenants").await.expect(403);
 }

@@ -13,8 +13,8 @@ const RECEIPTS: &str = "
     FROM generate_series(1, 8) n, (SELECT clock_timestamp() - interval '31 days' AS t) t;
     INSERT INTO receipt_mark (seq, tsg_id, instance, region, state)
     SELECT seq, tsg_id, gen_random_uuid(), 'a', 'applied' FROM receipt;
-    INSERT INTO product (product, title, audience, key_style, one_active_per_tenant, requires_all_apps, required_permissions, expires_with_license)
-    VALUES ('thing', 'Thing', 'urn:thing', 'bound_service_account', true, false, '{}', false);
+    INSERT INTO product (product, title, audience, key_style, key_owner, one_active_per_tenant, requires_all_apps, required_permissions, expires_with_license)
+    VALUES ('thing', 'Thing', 'urn:thing', 'bound_service_account', 'service_account', true, false, '{}', false);
     INSERT INTO api_key (api_key_id, tsg_id, product, status, credential, created_by, receipt_seq)
     VALUES (1, '1000000001', 'thing', 'revoked', 'one', 'test', 1);
     INSERT INTO client_secret (credential_id, tsg_id, service_account_id, credential, name, status, pepper, hash, revoking_seq)

@@ -41,7 +41,7 @@ async fn asked(scene: &Scene) -> u64 {
 
 #[tokio::test]
 async fn an_address_may_ask_for_so_many_lists_and_others_are_served() {
-    let settings = json!({ "trusted_proxies": "127.0.0.0/8", "address_requests_per_minute": 40 });
+    let settings = json!({ "trusted_proxies": "127.0.0.0/8", "address_status_lists_per_minute": 40 });
     let scene = Scene::with(&settings).await;
     let place = Place::of(&scene.admin_token().await);
     let list = &place.uri[place.uri.find("/status-lists/").expect("a path")..];
@@ -56,7 +56,7 @@ async fn an_address_may_ask_for_so_many_lists_and_others_are_served() {
         let refused = get("203.0.113.66", path).await.expect(429);
         assert_eq!(refused.code(), "temporarily_unavailable");
         assert!(!refused.header("retry-after").is_empty());
-        assert!(refused.header("ratelimit-policy").starts_with("\"address\";q=40"));
+        assert!(refused.header("ratelimit-policy").starts_with("\"address_status_lists\";q=40"));
         get("203.0.113.67", path).await;
     }
     get("203.0.113.67", list).await.expect(200);

@@ -16,7 +16,8 @@ use crate::support::stores::{OwnStores, config, run_sql, sql_value};
 const REACH: i64 = 100;
 /// So many accounts, all of which `b` has read back, and one account that is gone in each hundred.
 const MANY: &str = "
-    INSERT INTO credential (credential, tsg_id, version) SELECT 'many-' || n, '1000000001', 1 FROM generate_series(1, 5000) n;
+    INSERT INTO credential (credential, tsg_id, version, live)
+    SELECT 'many-' || n, '1000000001', 1, n % 100 <> 0 FROM generate_series(1, 5000) n;
     INSERT INTO service_account (id, tsg_id, name, client_id, created_by, deleted_at)
     SELECT gen_random_uuid(), tsg_id, 'many', credential, 'test',
            CASE WHEN credential LIKE '%00' THEN clock_timestamp() END
